@@ -1,0 +1,82 @@
+"""Catalog: which recipes there are and where their parts live, without importing any run side.
+
+A row names three strings: the torch-free spec, the run side and, for what can be served, the predictor.
+Built-ins enter by the same door as a stranger's package: the entry point group `arc.recipes`, whose
+value is a list of rows. A linter cannot see these strings, so a test loads every one of them.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from arc.core.errors import NotFound, RecipeBroken
+from arc.core.recipe import RecipeSpec
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where the parts of one recipe live, each as `module:attribute`."""
+
+    name: str
+    spec: str
+    run: str
+    predictor: str | None = None
+
+
+BUILTIN: list[Row] = [
+    Row("data.synthetic_fundus", "arc.data.spec:SYNTHETIC_FUNDUS", "arc.data.synthetic:run"),
+    Row("data.unpack", "arc.data.spec:UNPACK", "arc.data.unpack:run"),
+    Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
+    Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
+    Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
+    Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
+]
+
+
+@cache
+def rows() -> dict[str, Row]:
+    """Every recipe by name; a name taken twice is RecipeBroken."""
+    found: dict[str, Row] = {}
+    for point in entry_points(group="arc.recipes"):
+        for row in point.load():
+            if row.name in found and found[row.name] != row:
+                raise RecipeBroken(f"two packages offer a recipe named {row.name!r}", field="recipe", value=row.name)
+            found[row.name] = row
+    return found
+
+
+def load(target: str) -> Any:
+    """The object that `module:attribute` names; RecipeBroken when it cannot be loaded."""
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise RecipeBroken(f"{target} cannot be loaded: {error}", field="recipe", value=target) from error
+
+
+def row(name: str) -> Row:
+    """The row of a recipe; NotFound listing what there is."""
+    try:
+        return rows()[name]
+    except KeyError:
+        raise NotFound(f"there is no recipe {name[:80]!r}; there are {', '.join(sorted(rows()))}", field="recipe", value=name[:80]) from None
+
+
+@cache
+def spec(name: str) -> RecipeSpec:
+    """The torch-free description of a recipe."""
+    found = load(row(name).spec)
+    if not isinstance(found, RecipeSpec) or found.name != name:
+        raise RecipeBroken(f"{row(name).spec} is not the spec of {name!r}", field="recipe", value=name)
+    return found
+
+
+def run_side(name: str) -> Callable[..., Any]:
+    """The function `run(ctx, params) -> Outcome`; called inside an attempt only."""
+    found = load(row(name).run)
+    if not callable(found):
+        raise RecipeBroken(f"{row(name).run} is not callable", field="recipe", value=name)
+    return found  # type: ignore[no-any-return]
