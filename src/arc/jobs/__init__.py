@@ -1,0 +1,1 @@
+"""Jobs: submit, claim, run, record, retry, cancel, resume; the engine that loses nothing."""
