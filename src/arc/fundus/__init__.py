@@ -1,0 +1,1 @@
+"""Fundus: classification of fundus photographs, judged on sealed patients."""
