@@ -8,8 +8,9 @@ Pokes may come from any thread; everything else runs in the event loop the hub w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from arc.core.event import Event
@@ -56,10 +57,10 @@ class Hub:
         """Call `callback(subject)` in the event loop after each commit that concerns a subject."""
         self._listeners.append(callback)
 
-    def poke(self, subject: str) -> None:
-        """Something about `subject` was committed. Safe from any thread."""
+    def poke(self, subject: str, *, quiet: bool = False) -> None:
+        """Something about `subject` was committed; `quiet` tells readers only, not listeners. Safe from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake, subject)
+            self._loop.call_soon_threadsafe(self._wake, subject, quiet)
 
     def tell_progress(self, job_id: str, progress: Progress) -> None:
         """Give the newest progress of a job to its readers; from the event loop only."""
@@ -94,24 +95,21 @@ class Hub:
         finally:
             self._readers.discard(reader)
 
-    async def changed(self, subject: str, timeout_s: float | None) -> bool:
-        """Wait until something about `subject` is committed; False when the time is up or the hub closes."""
+    @contextmanager
+    def listening(self, subject: str) -> Iterator[asyncio.Event]:
+        """An event that is set after each commit about `subject`, and when the hub closes; clear it before you look."""
         reader = _Reader(subject)
         self._readers.add(reader)
         try:
-            async with asyncio.timeout(timeout_s):
-                await reader.wake.wait()
-        except TimeoutError:
-            return False
+            yield reader.wake
         finally:
             self._readers.discard(reader)
-        return not self._closed
 
-    def _wake(self, subject: str) -> None:
+    def _wake(self, subject: str, quiet: bool) -> None:
         for reader in self._readers:
             if reader.subject in (None, subject):
                 reader.wake.set()
-        for callback in self._listeners:
+        for callback in [] if quiet else self._listeners:
             callback(subject)
 
     async def _after(self, seq: int, subject: str | None) -> list[Event]:

@@ -1,0 +1,100 @@
+"""Dataset versions: registered by the completion of `data.unpack`, read by everyone.
+
+The job leaves two folders in its staging: `dataset` (train and val) and `sealed`. Completing it moves both
+into place and writes the row in one transaction; when that fails the folders go back, so that a version is
+whole or absent. The sealed folder lies beside the datasets, and only the resolver hands it out, to evaluation.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arc.core.clock import Clock
+from arc.core.dataset import DatasetVersion, SealedUse
+from arc.core.errors import BadData
+from arc.core.ids import check_name
+from arc.core.job import Job
+from arc.core.recipe import Done
+from arc.jobs.paths import Layout
+from arc.store import datasets, events
+from arc.store.engine import Store, Tx
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The verbs, over one store."""
+
+    store: Store
+    layout: Layout
+    clock: Clock
+
+    def get(self, name: str, version: int | None = None) -> DatasetVersion:
+        """A version, the newest by default; NotFound."""
+        with self.store.read() as tx:
+            return datasets.get(tx, name, version)
+
+    def names(self) -> list[str]:
+        """Every dataset, by name."""
+        with self.store.read() as tx:
+            return datasets.names(tx)
+
+    def versions(self, name: str) -> list[DatasetVersion]:
+        """Every version, first to last; NotFound."""
+        with self.store.read() as tx:
+            datasets.get(tx, name)
+            return datasets.versions(tx, name)
+
+    def sealed_uses(self, name: str, version: int) -> list[SealedUse]:
+        """The ledger of a version's sealed split, first use to last."""
+        with self.store.read() as tx:
+            datasets.get(tx, name, version)
+            return datasets.sealed_uses(tx, name, version)
+
+    def register(self, tx: Tx, job: Job, staging: Path, done: Done) -> dict[str, Any]:
+        """Completion verb of `data.unpack`: move the folders into place and write the version; its result gains `version`."""
+        name = check_name(str(done.result.get("dataset", "")), field="dataset")
+        number = datasets.next_version(tx, name)
+        version = self._version(job, name, number, done.result)
+        self._move(tx, staging / "dataset", self.layout.dataset(name, number))
+        self._move(tx, staging / "sealed", self.layout.sealed(name, number))
+        datasets.insert(tx, version)
+        detail = {"version": number, "digest": version.digest, "job": job.id}
+        events.append(tx, subject=name, kind="dataset.registered", actor=job.submitted_by, detail=detail)
+        return {"version": number, "path": version.path}
+
+    def _version(self, job: Job, name: str, number: int, made: dict[str, Any]) -> DatasetVersion:
+        digest = str(made.get("digest", ""))
+        if not _DIGEST.fullmatch(digest):
+            raise BadData(f"job {job.id} gave no digest of its dataset", field="digest", value=digest[:80])
+        return DatasetVersion(
+            name=name,
+            version=number,
+            digest=digest,
+            task=made["task"],
+            layout=made["layout"],
+            classes=tuple(made["classes"]),
+            counts=made["counts"],
+            patients=made["patients"],
+            patients_known=made["patients_known"],
+            split_rule=made["split_rule"],
+            licence=made["licence"],
+            source=made["source"],
+            path=self.layout.relative(self.layout.dataset(name, number)),
+            sealed_path=self.layout.relative(self.layout.sealed(name, number)),
+            job_id=job.id,
+            parent=number - 1 or None,
+            created_at=self.clock.now(),
+        )
+
+    def _move(self, tx: Tx, source: Path, target: Path) -> None:
+        if not source.is_dir():
+            raise BadData(f"the job left no folder {source.name!r}", field="dataset")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():  # left by a crash between move and commit: no row names it
+            shutil.rmtree(target)
+        source.rename(target)
+        tx.on_rollback(lambda: target.rename(source))

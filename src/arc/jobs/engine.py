@@ -1,0 +1,275 @@
+"""The engine: claims what fits, attends what runs, adopts what survived; one for each workspace.
+
+Nothing polls between submit, start and record: a commit pokes the hub, the hub wakes the scheduler; a
+journal grows, inotify wakes its attendance; a process ends, its pidfd does. What must be sampled (leases,
+memory limits) is sampled at `sample_interval_s`. Store calls are short synchronous transactions on a small
+thread pool.
+
+The three promises that are made here: a job that was acknowledged is claimed when it fits; an attempt that
+lives is never started a second time; after a restart every living attempt is adopted and every dead one
+judged by what it left. Shutting down asks the attempts to checkpoint and puts their jobs back in the queue.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from asyncinotify import Inotify, Mask
+
+from arc.core.attempt import Attempt, ProcessIdentity
+from arc.core.job import Job
+from arc.core.journal import JOURNAL, PROCESS
+from arc.core.ports import Backend, Liveness
+from arc.jobs.attend import Attendance, House
+from arc.jobs.claim import Claimed, Claimer
+from arc.jobs.memory import private_gb
+from arc.jobs.upkeep import upkeep
+from arc.store import attempts, events
+from arc.store import jobs as rows
+from arc.store.engine import Tx
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """How often what must be sampled is sampled, in seconds."""
+
+    lease_ttl_s: float
+    sample_s: float
+    upkeep_s: float
+    shutdown_s: float
+
+
+class Engine:
+    """Runs the jobs of one workspace."""
+
+    def __init__(self, house: House, claimer: Claimer, backends: Mapping[str, Backend], intervals: Intervals) -> None:
+        self._house = house
+        self._claimer = claimer
+        self._backends = backends
+        self._intervals = intervals
+        self._wake = asyncio.Event()
+        self._attending: dict[str, Attendance] = {}
+        self._care: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._inotify: Inotify | None = None
+        self._stopping = False
+        house.hub.listen(self._changed)
+
+    @property
+    def running(self) -> list[str]:
+        """Ids of the jobs that are attended now."""
+        return list(self._attending)
+
+    def wake(self) -> None:
+        """Look at the queue again; from the event loop only."""
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Open the backends, adopt what lives, begin to claim."""
+        self._stopping = False
+        self._inotify = Inotify()
+        for backend in self._backends.values():
+            await backend.open()
+        for job, attempt in await self._house.run(self._left_behind):
+            self._adopt(job, attempt)
+        self._loops = [asyncio.create_task(loop()) for loop in (self._watch_journals, self._schedule, self._sample, self._upkeep)]
+
+    async def stop(self) -> None:
+        """Ask the running attempts to checkpoint, put their jobs back in the queue, and let go of everything."""
+        self._stopping = True
+        for attendance in self._attending.values():
+            attendance.request("shutdown")
+        if self._care:
+            await asyncio.wait(self._care, timeout=self._intervals.shutdown_s)
+        await self.abandon()
+
+    async def abandon(self) -> None:
+        """Let go at once and leave the attempts running, as a killed control plane would."""
+        self._stopping = True
+        tasks = [*self._loops, *self._care]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for backend in self._backends.values():
+            await backend.close()
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+    async def finished(self, job_id: str, timeout_s: float | None = None) -> Job:
+        """The job as soon as it is terminal, or as it is when the time is up."""
+        with self._house.hub.listening(job_id) as changed, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not (await self._house.run(self._job, job_id)).terminal:
+                    await changed.wait()
+                    changed.clear()
+        return await self._house.run(self._job, job_id)
+
+    def _job(self, job_id: str) -> Job:
+        with self._house.store.read() as tx:
+            return rows.get(tx, job_id)
+
+    def _changed(self, subject: str) -> None:
+        self._wake.set()
+        if subject in self._attending:
+            self._attending[subject].nudge()
+
+    # --- starting ---------------------------------------------------------------------------
+
+    async def _schedule(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                claimed = await self._house.run(self._claim)
+                due_s = None if claimed else await self._house.run(self._next_due_s)
+            except Exception as error:  # noqa: BLE001 - the engine loop survives anything
+                _log.error("claiming failed, trying again", error=repr(error))
+                claimed, due_s = None, 1.0
+            if claimed:
+                self._launch(claimed)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(due_s):
+                    await self._wake.wait()
+
+    def _claim(self) -> Claimed | None:
+        with self._house.store.write() as tx:
+            claimed = self._claimer.next(tx)
+            if claimed:
+                tx.after_commit(lambda: self._house.hub.poke(claimed.job.id, quiet=True))
+            return claimed
+
+    def _next_due_s(self) -> float | None:
+        """Seconds until a waiting retry is due; also a look every sample while something waits for memory."""
+        with self._house.store.read() as tx:
+            now = self._house.clock.now()
+            due = rows.next_due(tx, now=now)
+            waiting = bool(rows.claimable(tx, now=now, limit=1))
+        times = [max(0.0, (due - now).total_seconds())] if due else []
+        times += [self._intervals.sample_s] if waiting else []
+        return min(times, default=None)
+
+    def _launch(self, claimed: Claimed) -> None:
+        attendance = Attendance(self._house, self._backends[self._claimer.backend], claimed.job, claimed.staging)
+        self._care_for(attendance, attendance.launch(claimed.order), claimed.staging)
+
+    def _care_for(self, attendance: Attendance, work: Coroutine[Any, Any, None], staging: Path) -> None:
+        job_id = attendance.job.id
+        self._attending[job_id] = attendance
+        staging.mkdir(parents=True, exist_ok=True)
+        if self._inotify is not None:
+            self._inotify.add_watch(staging, Mask.MODIFY | Mask.CREATE | Mask.ONLYDIR)
+        task = asyncio.create_task(self._survive(attendance, work))
+        self._care.add(task)
+        task.add_done_callback(lambda done: self._let_go(job_id, attendance, done))
+
+    async def _survive(self, attendance: Attendance, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - one attempt's trouble must not stop the engine
+            _log.error("attending failed, taking the attempt up again", job_id=attendance.job.id, error=repr(error))
+            await asyncio.sleep(1.0)
+            for job, attempt in await self._house.run(self._left_behind):
+                if job.id == attendance.job.id and attendance.identity is not None:
+                    self._attending.pop(job.id, None)
+                    self._adopt(job, attempt)
+
+    def _let_go(self, job_id: str, attendance: Attendance, task: asyncio.Task[None]) -> None:
+        self._care.discard(task)
+        if self._attending.get(job_id) is attendance:
+            del self._attending[job_id]
+        self._wake.set()
+
+    # --- adopting ---------------------------------------------------------------------------
+
+    def _left_behind(self) -> list[tuple[Job, Attempt]]:
+        with self._house.store.read() as tx:
+            return [(rows.get(tx, attempt.job_id), attempt) for attempt in attempts.open(tx)]
+
+    def _adopt(self, job: Job, attempt: Attempt) -> None:
+        staging = self._house.layout.stored(attempt.staging)
+        attendance = Attendance(self._house, self._backends[attempt.backend], job, staging, offset=attempt.journal_offset)
+        self._care_for(attendance, self._take_up(attendance, attempt, staging), staging)
+
+    async def _take_up(self, attendance: Attendance, attempt: Attempt, staging: Path) -> None:
+        identity = attempt.identity or await self._house.run(_identity_or_revoke, staging)
+        if identity is None:
+            await attendance.never_started()
+            return
+        liveness = await self._backends[attempt.backend].alive(identity)
+        await self._house.write(_note_adoption, attempt, identity, liveness, subject=attempt.job_id, quiet=True)
+        await attendance.attend(identity)
+
+    # --- sampling ---------------------------------------------------------------------------
+
+    async def _watch_journals(self) -> None:
+        assert self._inotify is not None
+        async for event in self._inotify:
+            if event.path is not None and event.path.name == JOURNAL:
+                job_id = event.path.parent.name.rpartition(".")[0]
+                if job_id in self._attending:
+                    self._attending[job_id].journal_grew()
+
+    async def _sample(self) -> None:
+        while True:
+            await asyncio.sleep(self._intervals.sample_s)
+            for job_id, attendance in list(self._attending.items()):
+                try:
+                    await self._sample_one(job_id, attendance)
+                except Exception as error:  # noqa: BLE001 - a failed reading changes nothing
+                    _log.warning("an attempt could not be sampled", job_id=job_id, error=repr(error))
+
+    async def _sample_one(self, job_id: str, attendance: Attendance) -> None:
+        identity = attendance.identity
+        if identity is None:
+            return
+        attendance.journal_grew()  # in case a notice was lost
+        limit = attendance.job.limits.memory_gb
+        if limit is not None and await self._house.run(private_gb, identity.pid) > limit:
+            attendance.request("memory")
+        if await self._backends[self._claimer.backend].alive(identity) is Liveness.ALIVE:
+            until = self._house.clock.now() + timedelta(seconds=self._intervals.lease_ttl_s)
+            await self._house.write(attempts.renew, job_id, attendance.job.attempt, until=until, subject=job_id, quiet=True)
+
+    async def _upkeep(self) -> None:
+        while True:
+            await asyncio.sleep(self._intervals.upkeep_s)
+            try:
+                await self._house.run(upkeep, self._house.store)
+            except Exception as error:  # noqa: BLE001 - upkeep is tried again at the next interval
+                _log.warning("upkeep failed", error=repr(error))
+
+
+def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness: Liveness) -> None:
+    if attempt.identity is None:
+        attempts.set_identity(tx, attempt.job_id, attempt.number, identity)
+    detail = {"attempt": attempt.number, "pid": identity.pid, "found": liveness.value}
+    events.append(tx, subject=attempt.job_id, kind="attempt.adopted", actor="engine", detail=detail)
+
+
+def _identity_or_revoke(staging: Path) -> ProcessIdentity | None:
+    """Which process the reaper forked, or None after making sure that it will fork none.
+
+    A launch may have been in flight when the control plane died. The reaper publishes its process file with
+    link(2), which fails when the name is taken; so whoever takes the name first decides.
+    """
+    staging.mkdir(parents=True, exist_ok=True)
+    part = staging / f".{PROCESS}.revoked"
+    part.write_text(json.dumps({"revoked": True}))
+    try:
+        os.link(part, staging / PROCESS)
+    except FileExistsError:
+        found = json.loads((staging / PROCESS).read_text())
+        return None if found.get("revoked") else ProcessIdentity.model_validate(found)
+    finally:
+        part.unlink(missing_ok=True)
+    return None

@@ -1,0 +1,102 @@
+"""Resolving: from the references in a job to the paths its attempt is given.
+
+Called in the transaction that starts the attempt, so that the ledger row of a sealed split is written if
+and only if the attempt starts. Only a recipe whose spec asks for the split `sealed`, and whose purpose is
+evaluation, is ever given its path.
+"""
+
+from arc import catalog
+from arc.artifacts import ArtifactStore
+from arc.core.clock import Clock
+from arc.core.dataset import DatasetVersion, SealedUse
+from arc.core.errors import BadData, Forbidden, NotFound
+from arc.core.inputs import InputRef, ResolvedInput, parse_input
+from arc.core.job import Job
+from arc.core.recipe import InputSpec
+from arc.jobs.paths import Layout
+from arc.store import artifacts, datasets, events
+from arc.store import jobs as rows
+from arc.store.engine import Tx
+
+
+class Resolver:
+    """Turns references into checked paths."""
+
+    def __init__(self, layout: Layout, store: ArtifactStore, clock: Clock) -> None:
+        self._layout = layout
+        self._artifacts = store
+        self._clock = clock
+
+    def resolve(self, tx: Tx, job: Job, number: int) -> dict[str, ResolvedInput]:
+        """Every input of the job, for attempt `number`; a CallerError when one cannot be had."""
+        spec = catalog.spec(job.recipe)
+        found = {}
+        for name, text in job.inputs.items():
+            ref = parse_input(text, field=f"inputs.{name}")
+            if ref.scheme == "job":
+                ref = self._output_of(tx, ref, name)
+            found[name] = self._one(tx, job, number, ref, spec.inputs[name], name, evaluates=spec.purpose == "evaluate")
+        return found
+
+    def _one(self, tx: Tx, job: Job, number: int, ref: InputRef, wanted: InputSpec, name: str, *, evaluates: bool) -> ResolvedInput:
+        if ref.scheme == "dataset":
+            version = datasets.get(tx, ref.target, ref.version)
+            splits = _splits(job, wanted)
+            if "sealed" in splits:
+                self._enter_ledger(tx, job, number, version, evaluates=evaluates)
+            return self._dataset(version, splits, str(ref))
+        if ref.scheme == "artifact":
+            return ResolvedInput(ref=str(ref), path=str(self._artifacts.path(ref.target)), digest=ref.target)
+        return ResolvedInput(ref=str(ref), path=str(self._layout.named(ref.target, field=f"inputs.{name}")))
+
+    def _output_of(self, tx: Tx, ref: InputRef, name: str) -> InputRef:
+        job = rows.get(tx, ref.target)
+        if catalog.spec(job.recipe).outputs.get(str(ref.output)) == "dataset":
+            made = job.result or {}
+            return InputRef("dataset", str(made.get("dataset")), version=int(made.get("version", 0)))
+        for artifact in artifacts.of_job(tx, ref.target):
+            if artifact.published and artifact.name == ref.output:
+                return InputRef("artifact", artifact.digest)
+        raise BadData(f"inputs.{name}: job {ref.target} left no {ref.output!r}", field=f"inputs.{name}")
+
+    def _dataset(self, version: DatasetVersion, wanted: tuple[str, ...], ref: str) -> ResolvedInput:
+        folder = self._layout.stored(version.path)
+        sealed = self._layout.stored(version.sealed_path)
+        splits = {split: str((sealed if split == "sealed" else folder) / f"{split}.csv") for split in wanted}
+        for split, manifest in splits.items():
+            if not self._layout.stored(manifest).is_file():
+                raise NotFound(f"the manifest of split {split} of {ref} is gone", field="dataset")
+        info = version.model_dump(mode="json", exclude={"path", "sealed_path"})
+        return ResolvedInput(
+            ref=ref,
+            path=str(folder),
+            digest=version.digest,
+            splits=splits,
+            sealed_path=str(sealed) if "sealed" in splits else None,
+            info=info,
+        )
+
+    def _enter_ledger(self, tx: Tx, job: Job, number: int, version: DatasetVersion, *, evaluates: bool) -> None:
+        if not evaluates:
+            raise Forbidden(f"{job.recipe} is no evaluation and may not read a sealed split", field="inputs")
+        use = datasets.record_sealed_use(
+            tx,
+            SealedUse(
+                dataset=version.name,
+                version=version.version,
+                job_id=job.id,
+                attempt=number,
+                actor=job.submitted_by,
+                reason=job.recipe,
+                use=0,
+                at=self._clock.now(),
+            ),
+        )
+        detail = {"dataset": f"{version.name}@{version.version}", "use": use.use, "attempt": number}
+        events.append(tx, subject=job.id, kind="sealed.opened", actor=job.submitted_by, detail=detail)
+
+
+def _splits(job: Job, wanted: InputSpec) -> tuple[str, ...]:
+    """The splits an attempt is given: the one its param `split` names, where there is such a param, else all it may have."""
+    named = job.params.get("split")
+    return (named,) if named in wanted.splits else wanted.splits

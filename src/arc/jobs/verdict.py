@@ -1,0 +1,84 @@
+"""Verdict: what the end of an attempt means for its job.
+
+Evidence, in this order: the outcome line of the journal (written and synced before the process ended),
+what the engine itself did to the attempt (timeout, memory, stop), and how the process ended as its reaper
+saw it. An exit code of 0 without an outcome is a failure: the recipe did not say that it was done.
+"""
+
+import signal
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from arc.core.attempt import Failure, FailureClass
+from arc.core.ports import Exit
+from arc.core.recipe import Done
+
+Ending = Literal["timeout", "memory", "cancel", "hold", "shutdown"]  # what the engine did to it
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """Run again, without blame: it was asked to give its place up."""
+
+    why: str
+    delay_s: float = 0.0
+    counts: bool = False  # whether it uses up a retry
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """It ended because someone wanted it to."""
+
+    why: str
+
+
+Verdict = Done | Failure | Requeue | Stopped
+
+
+def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, log_tail: str) -> Verdict:
+    """What the end of an attempt means."""
+    status = outcome.get("status") if outcome else None
+    if outcome and status == "done":
+        return Done(metrics=outcome.get("metrics") or {}, result=outcome.get("result") or {})
+    if ending in ("timeout", "memory"):
+        return _ended_by_us(ending, log_tail)
+    if ending == "cancel":
+        return Stopped("cancelled on request")
+    if ending in ("hold", "shutdown"):
+        return Requeue("held" if ending == "hold" else "the control plane was stopped")
+    if outcome and status == "retry":
+        return Requeue(str(outcome.get("why", ""))[:2000], delay_s=_seconds(outcome.get("after_s")), counts=True)
+    if outcome and status == "cancelled":
+        return Stopped(str(outcome.get("why", ""))[:2000])
+    if outcome and status == "failed":
+        return _reported(outcome.get("failure"), log_tail)
+    return _unreported(end, log_tail)
+
+
+def _seconds(value: Any) -> float:
+    return min(max(float(value), 0.0), 86_400.0) if isinstance(value, int | float) else 0.0
+
+
+def _ended_by_us(ending: Ending, log_tail: str) -> Failure:
+    if ending == "timeout":
+        return Failure(failure_class=FailureClass.TIMEOUT, message="it ran longer than its timeout and was ended", log_tail=log_tail)
+    return Failure(failure_class=FailureClass.OOM, message="it used more private memory than its limit and was ended", log_tail=log_tail)
+
+
+def _reported(failure: Any, log_tail: str) -> Failure:
+    try:
+        reported = Failure.model_validate(failure)
+    except ValidationError:
+        return Failure(failure_class=FailureClass.EXCEPTION, message="it failed without a readable reason", log_tail=log_tail)
+    return reported.model_copy(update={"log_tail": reported.log_tail or log_tail})
+
+
+def _unreported(end: Exit, log_tail: str) -> Failure:
+    if end.signal is not None:
+        name = signal.Signals(end.signal).name if end.signal in signal.valid_signals() else f"signal {end.signal}"
+        return Failure(failure_class=FailureClass.EXIT, message=f"the process was killed by {name}", log_tail=log_tail)
+    if end.code is not None:
+        return Failure(failure_class=FailureClass.EXIT, message=f"exit code {end.code} without a result", log_tail=log_tail)
+    return Failure(failure_class=FailureClass.LOST, message="the process is gone and nobody saw how it ended", log_tail=log_tail)
