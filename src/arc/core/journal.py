@@ -3,7 +3,8 @@
 The attempt appends, the engine follows and commits (rows, byte offset) in one transaction, so that each
 line is recorded exactly once through any number of restarts. Keys are short because a training writes
 hundreds of thousands of lines. A line is complete when its newline is there; what follows the last
-newline is not read. Attempts are trusted with their own job only, so every line is checked here.
+newline is not read. Attempts are trusted with their own job only, so every line is checked here: numbers are
+finite and fit a row, text holds nothing that a database refuses, nesting is shallow enough to walk.
 
 k (kind)    fields
 started     pid, at, step (resumed from; null when fresh)
@@ -43,6 +44,10 @@ _FIELDS: dict[str, tuple[tuple[str, tuple[type, ...]], ...]] = {
     "outcome": (("status", (str,)),),
 }
 
+_LATEST: Final = 32_503_680_000  # the year 3000
+_DEPTH: Final = 40
+_DECODER: Final = json.JSONDecoder(parse_constant=lambda _: None)  # NaN and infinity are no JSON
+
 
 def encode(kind: str, **fields: Any) -> bytes:
     """One line, newline included; numbers that are not finite become null."""
@@ -56,27 +61,55 @@ def encode(kind: str, **fields: Any) -> bytes:
 def decode(line: bytes) -> dict[str, Any]:
     """The checked object of one complete line; BadData when it is not one."""
     try:
-        entry = json.loads(line)
+        entry = _DECODER.decode(line.decode())
     except (ValueError, RecursionError):
         raise BadData(f"a journal line is not JSON: {line[:120]!r}", field="journal") from None
-    if not isinstance(entry, dict) or not isinstance(entry.get("at"), int | float):
+    if not isinstance(entry, dict) or not _number(entry.get("at")) or not 0 <= entry["at"] <= _LATEST:
         raise BadData(f"a journal line has no time: {line[:120]!r}", field="journal")
     kind = entry.get("k")
     if not isinstance(kind, str) or kind not in _FIELDS:
         raise BadData(f"a journal line has an unknown kind: {line[:120]!r}", field="journal")
+    escaped = b"\\u" in line or line.count(b"{") + line.count(b"[") > _DEPTH
+    checked: dict[str, Any] = _storable(entry) if escaped else entry
     for name, types in _FIELDS[kind]:
-        if not isinstance(entry.get(name), types) or isinstance(entry.get(name), bool):
+        if not isinstance(checked.get(name), types) or not _fits(checked[name]):
             raise BadData(f"a journal line of kind {kind} has no valid {name}: {line[:120]!r}", field=f"journal.{name}")
-    if "path" in entry:
-        below(entry["path"])
-    return entry
+    if "path" in checked:
+        below(checked["path"])
+    return checked
+
+
+def _number(value: Any) -> bool:
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63 and not isinstance(value, bool)
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _fits(value: Any) -> bool:
+    """Numbers, also those directly inside an object, are finite and fit a row."""
+    if isinstance(value, dict):
+        return all(_number(item) for item in value.values() if isinstance(item, int | float) and not isinstance(item, bool))
+    return _number(value) if isinstance(value, int | float) else True
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """`value` with NUL and lone surrogates in its text replaced; BadData when it is nested too deep."""
+    if depth > _DEPTH:
+        raise BadData("a journal line is nested too deep", field="journal")
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item, depth + 1) for item in value]
+    return value
 
 
 def below(path: str) -> str:
     """`path` if it stays below the folder it is relative to; BadData otherwise."""
-    pure = PurePosixPath(path)
+    pure = PurePosixPath(path if isinstance(path, str) else "")
     if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
-        raise BadData(f"the path {path[:120]!r} leaves the attempt's folder", field="path", value=path[:120])
+        raise BadData(f"the path {str(path)[:120]!r} leaves the attempt's folder", field="path", value=str(path)[:120])
     return path
 
 
