@@ -16,6 +16,7 @@ from arc.core.clock import Clock
 from arc.core.errors import Conflict
 from arc.core.event import Event
 from arc.core.job import Job, JobRequest, Priority
+from arc.core.journal import STDERR, STDOUT
 from arc.core.page import Page
 from arc.core.states import JobStatus
 from arc.jobs import lifecycle, publish
@@ -162,7 +163,7 @@ class Jobs:
     def log_tail(self, job_id: str, *, lines: int = 100, stream: str = "stderr", number: int | None = None) -> str:
         """The last lines of stdout or stderr of an attempt, the latest one by default; NotFound when there is none."""
         job = self.get(job_id)
-        name = {"stdout": publish.STDOUT, "stderr": publish.STDERR}[stream]
+        name = {"stdout": STDOUT, "stderr": STDERR}[stream]
         return publish.tail(publish.log_file(job, number or job.attempt, name, layout=self.layout), lines)
 
     def _submission(self, tx: Tx, request: JobRequest) -> Submission:
