@@ -78,5 +78,6 @@ UNPACK = RecipeSpec(
     title="Unpack an archive or folder of photographs safely and split it by patient",
     purpose="data",
     inputs={"archive": InputSpec("archive", help="A ZIP or TAR (gz, bz2, xz), or a folder, with one folder per class.")},
+    outputs={"dataset": "dataset"},
     needs=Needs(role="light", memory_gb=1.0, threads=1),
 )
