@@ -71,8 +71,10 @@ def decode(line: bytes) -> dict[str, Any]:
         raise BadData(f"a journal line has an unknown kind: {line[:120]!r}", field="journal")
     escaped = b"\\u" in line or line.count(b"{") + line.count(b"[") > _DEPTH
     checked: dict[str, Any] = _storable(entry) if escaped else entry
+    if not _fits(checked):
+        raise BadData(f"a journal line of kind {kind} holds a number that fits no row: {line[:120]!r}", field="journal")
     for name, types in _FIELDS[kind]:
-        if not isinstance(checked.get(name), types) or not _fits(checked[name]):
+        if not isinstance(checked.get(name), types) or isinstance(checked[name], bool) or not _fits(checked[name]):
             raise BadData(f"a journal line of kind {kind} has no valid {name}: {line[:120]!r}", field=f"journal.{name}")
     if "path" in checked:
         below(checked["path"])
