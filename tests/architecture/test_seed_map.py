@@ -109,9 +109,10 @@ def find_recipe(target: str) -> bool:
 @cache
 def route_table() -> set[tuple[str, str]]:
     """(method, path) of every route; the names of path parameters do not matter."""
-    from arc.api.main import routes
+    from arc.api.server import ROUTERS
 
-    return {(method, _anonymous(route.path)) for route in routes() for method in route.methods or ()}
+    routes: list[Any] = [route for router in ROUTERS for route in router.routes]
+    return {(method, _anonymous(route.path)) for route in routes for method in route.methods}
 
 
 def _anonymous(path: str) -> str:
@@ -126,7 +127,7 @@ def find_route(target: str) -> bool:
 def find_cmd(target: str) -> bool:
     import typer
 
-    from arc.cli import app
+    from arc.cli.root import app
 
     program, *words = target.split()
     node: Any = typer.main.get_command(app)
