@@ -1,0 +1,67 @@
+"""Manifest: one row a photograph, as CSV, and the digest of a dataset version.
+
+A cell that a spreadsheet would take for a formula gets an apostrophe in front when written.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from arc.core.errors import BadData
+
+COLUMNS: Final = ("file", "label", "class", "patient", "eye", "site", "sha256", "mask")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Row(BaseModel):
+    """One photograph of a split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str  # below the folder of the manifest
+    label: str
+    index: int  # of the class; the column is named class
+    patient: str
+    eye: str
+    site: str
+    sha256: str  # of the file
+    mask: str  # below the folder of the manifest, or empty
+
+    def cells(self) -> list[str]:
+        """The row as it stands in a CSV, in the order of COLUMNS."""
+        values = [self.file, self.label, str(self.index), self.patient, self.eye, self.site, self.sha256, self.mask]
+        return ["'" + value if value.startswith(_FORMULA) else value for value in values]
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write a manifest."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(row.cells() for row in rows)
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a manifest; BadData when it is none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            table = csv.DictReader(handle, strict=True)
+            if tuple(table.fieldnames or ()) != COLUMNS:
+                raise BadData(f"{path.name} does not have the columns {', '.join(COLUMNS)}", field="dataset")
+            return [_row(cells) for cells in table]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError) as error:
+        raise BadData(f"{path.name} cannot be read as a manifest: {error}", field="dataset") from error
+
+
+def _row(cells: dict[str, str]) -> Row:
+    return Row(index=int(cells["class"]), **{name: cells[name] for name in COLUMNS if name != "class"})
+
+
+def digest(rows: Iterable[tuple[str, Row, str]]) -> str:
+    """SHA-256 in hex over the sorted lines (split, the row's cells, the SHA-256 of its mask), sealed rows included."""
+    lines = sorted("\x1f".join([split, *row.cells(), mask]) for split, row, mask in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

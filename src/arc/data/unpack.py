@@ -1,0 +1,147 @@
+"""data.unpack: an archive or a folder of photographs becomes a dataset whose sealed patients nobody can reach.
+
+Steps: members into a fresh folder (`archive`), what they are (`layout`), each picture decoded once in the
+sandbox and written plain (`photographs`), patients to splits (`splits`), manifests. What trains goes to the
+folder `dataset`, what judges to `sealed`; the engine puts both in their places when the job completes. When
+anything is wrong, nothing is left of either.
+
+Not covered: near-duplicates and other leaks between patients, which validation looks for.
+"""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from arc.core.errors import BadData
+from arc.core.ports import RunContext
+from arc.core.recipe import Done
+from arc.data import archive, layout, manifest
+from arc.data.ingest import Kept, convert
+from arc.data.members import Limits
+from arc.data.names import CLASSES
+from arc.data.spec import UnpackParams
+from arc.data.splits import SPLITS, Member, split
+
+_WARNINGS_KEPT = 50
+
+
+def run(ctx: RunContext, params: UnpackParams) -> Done:
+    """Make the dataset; BadData, TooLarge or NoSpace say what stands in the way."""
+    source = Path(ctx.input("archive").path)
+    unpacked, dataset, sealed = ctx.folder("unpacked"), ctx.folder("dataset"), ctx.folder("sealed")
+    try:
+        root, form, size = _open(ctx, params, source, unpacked)
+        ctx.phase("look")
+        found = layout.recognise(root, most_files=params.max_files)
+        ctx.log("layout", name=found.name, photographs=len(found.photographs))
+        kept = convert(ctx, params, root, found.photographs, into=unpacked / "converted")
+        result = _publish(ctx, params, found, kept, dataset, sealed)
+    except BaseException:
+        shutil.rmtree(dataset, ignore_errors=True)
+        shutil.rmtree(sealed, ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    return Done(metrics={"images": result["files"]}, result=result | {"format": form, "bytes_in": size})
+
+
+def _open(ctx: RunContext, params: UnpackParams, source: Path, work: Path) -> tuple[Path, str, int]:
+    """The folder to look at, the format of the source and its size in bytes."""
+    if source.is_dir():
+        return source, "folder", 0
+    if not source.is_file():
+        raise BadData("the archive is neither a file nor a folder", field="archive", value=source.name[:160])
+    ctx.phase("unpack")
+    limits = Limits(bytes_out=int(params.max_extracted_gb * 1e9), files=params.max_files)
+    said = -1
+
+    def tell(share: float) -> None:
+        nonlocal said
+        if int(share * 20) != said:
+            said = int(share * 20)
+            ctx.progress(share, 1.0, unit="archive")
+
+    out = archive.unpack(source, work / "members", limits=limits, tell=tell)
+    ctx.log("unpacked", format=out.format, files=out.files, bytes=out.bytes)
+    return work / "members", out.format, source.stat().st_size
+
+
+def _publish(
+    ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: list[Kept], dataset: Path, sealed: Path
+) -> dict[str, object]:
+    """Split, move every picture to its place, write the manifests and say what came of it."""
+    ctx.phase("split")
+    known = all(photo.source.patient for photo in kept)
+    patients = [photo.source.patient if known and photo.source.patient else photo.file for photo in kept]
+    members = [Member(patient, photo.source.label, photo.sha256) for patient, photo in zip(patients, kept, strict=True)]
+    shares = {"train": params.train_share, "val": params.val_share, "sealed": params.sealed_share}
+    splits = split(members, shares, seed=ctx.seed)
+    rows: list[tuple[str, manifest.Row, str]] = []
+    for photo, patient, name in zip(kept, patients, splits, strict=True):
+        row = _placed(photo, patient, sealed if name == "sealed" else dataset)
+        rows.append((name, row, photo.mask_sha256))
+    for name in SPLITS:
+        folder = sealed if name == "sealed" else dataset
+        manifest.write(folder / f"{name}.csv", sorted((row for where, row, _ in rows if where == name), key=lambda row: row.file))
+    counts = {name: dict(Counter(row.label for where, row, _ in rows if where == name)) for name in SPLITS}
+    result: dict[str, object] = {
+        "dataset": params.name,
+        "digest": manifest.digest(rows),
+        "task": "classification",
+        "layout": found.name,
+        "classes": list(CLASSES),
+        "counts": {name: {label: counts[name].get(label, 0) for label in CLASSES} for name in SPLITS},
+        "patients": {name: len({row.patient for where, row, _ in rows if where == name}) for name in SPLITS},
+        "patients_known": known,
+        "split_rule": _rule(params, known, ctx.seed),
+        "licence": params.licence,
+        "source": params.source,
+        "files": len(rows),
+        "bytes": sum(photo.bytes for photo in kept),
+        "warnings": _warnings(found, kept, known),
+    }
+    (dataset / "dataset.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return result
+
+
+def _placed(photo: Kept, patient: str, folder: Path) -> manifest.Row:
+    """Move a converted picture and its mask below `folder`; returns its row."""
+    for relative, converted in ((photo.file, photo.path), (photo.mask, photo.mask_path)):
+        if relative and converted:
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            converted.rename(target)
+    found = photo.source
+    return manifest.Row(
+        file=photo.file,
+        label=found.label,
+        index=CLASSES.index(found.label),
+        patient=patient,
+        eye=found.eye,
+        site=found.site,
+        sha256=photo.sha256,
+        mask=photo.mask,
+    )
+
+
+def _rule(params: UnpackParams, known: bool, seed: int) -> str:
+    shares = f"{params.train_share:g} train, {params.val_share:g} val, {params.sealed_share:g} sealed"
+    whose = "by patient" if known else "by photograph (patients unknown; photographs with equal bytes together)"
+    return f"{shares}; {whose}, stratified by class, seed {seed}"
+
+
+def _warnings(found: layout.Layout, kept: list[Kept], known: bool) -> list[str]:
+    said = list(found.warnings)
+    if not known:
+        said.append("patients are not known: two photographs of one patient may lie on both sides of the split")
+    same: dict[str, list[Kept]] = {}
+    for photo in kept:
+        same.setdefault(photo.sha256, []).append(photo)
+    for photos in same.values():
+        if len(photos) > 1:
+            names = ", ".join(ascii(photo.source.file) for photo in photos[:4])
+            differ = " although their classes differ" if len({photo.source.label for photo in photos}) > 1 else ""
+            said.append(f"{len(photos)} photographs are the same picture and stay in one split{differ}: {names}")
+    more = len(said) - _WARNINGS_KEPT
+    return said[:_WARNINGS_KEPT] + ([f"and {more} more"] if more > 0 else [])
