@@ -1,0 +1,47 @@
+"""Options: what every route that starts work takes beside its own fields.
+
+A route with names of its own (train a classifier, evaluate) makes a `JobRequest` from them; when the house
+refuses a parameter, the error must name the field as this route calls it.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arc.core.errors import CallerError
+
+DATASET = r"^(dataset:)?[A-Za-z0-9][A-Za-z0-9._-]{0,127}(@[1-9][0-9]{0,8})?$"
+
+
+class WorkOptions(BaseModel):
+    """How a job is run, whatever it does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    experiment_id: str | None = Field(None, min_length=1, max_length=128, description="Make, or join, the experiment of this name.")
+    priority: Literal["CRITICAL", "HIGH", "NORMAL", "LOW"] = "NORMAL"
+    seed: int | None = Field(None, ge=0, lt=2**32, description="Random seed; drawn when not given.")
+    max_retries: int = Field(3, ge=0, le=100, description="Attempts after the first.")
+    retry_delay_seconds: float = Field(60.0, ge=0, le=86_400, description="Wait before the first retry; doubles each time.")
+    timeout_seconds: float | None = Field(None, gt=0, le=31_536_000, description="Longest time of one attempt.")
+    auto_resume: bool = Field(True, description="Start a retry from the last good checkpoint.")
+    memory_gb: float | None = Field(None, gt=0, le=65_536, description="Memory to reserve, in GB; the recipe's own need when not given.")
+    gpu_id: int | None = Field(None, ge=0, le=1023, description="Run on this GPU.")
+    dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
+
+    def job_options(self) -> dict[str, Any]:
+        """The fields that a `JobRequest` has too."""
+        return {name: getattr(self, name) for name in WorkOptions.model_fields}
+
+
+def dataset_ref(name: str) -> str:
+    """The reference of a dataset that was named with or without its scheme."""
+    return f"dataset:{name.removeprefix('dataset:')}"
+
+
+def renamed(error: CallerError, names: dict[str, str]) -> CallerError:
+    """The same error with its field, and the beginning of its message, in the words of the route."""
+    own = names.get(error.field or "")
+    if own is None:
+        return error
+    return type(error)(error.message.replace(str(error.field), own, 1), field=own, value=error.value)

@@ -1,0 +1,143 @@
+"""Routing: a route that says who may use it, and reads its request strictly.
+
+Every route is declared with a role; one without it cannot be registered, so nothing is open by oversight.
+Before the framework parses anything, the route checks the role of the asker, refuses query parameters it
+does not know (a misspelt filter must not silently list everything) and reads the body as strict JSON.
+
+An attempt that asks with its capability is a viewer of its own job and of nothing else.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from arc.api import json
+from arc.api.guard import OPEN_PATHS, SAFE_METHODS
+from arc.app import App
+from arc.core.access import Actor, Role
+from arc.core.errors import Forbidden
+
+ROLE = "x-role"
+PUBLIC = "public"
+Declaration = dict[str, Any]
+
+
+def declare(role: Role | None) -> Declaration:
+    """What a route is registered with to say the least role that may use it; None for an open path."""
+    return {"openapi_extra": {ROLE: role.value if role else PUBLIC}}
+
+
+public = declare(None)
+viewer = declare(Role.VIEWER)
+operator = declare(Role.OPERATOR)
+admin = declare(Role.ADMIN)
+
+
+class ArcRoute(APIRoute):
+    """A route with a declared role and strict reading."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        declared = (self.openapi_extra or {}).get(ROLE)
+        if declared is None or (declared == PUBLIC) != (path in OPEN_PATHS):
+            raise RuntimeError(f"the route {path} must declare its role, and be public only when the guard leaves it open")
+        self.role = None if declared == PUBLIC else Role(declared)
+        self._query_names = {str(field.alias) for field in self.dependant.query_params}
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, behind the checks."""
+        parsed = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            self._check_role(request)
+            self._check_query(request)
+            return await parsed(await self._read(request))
+
+        return handle
+
+    def _check_role(self, request: Request) -> None:
+        if self.role is None:
+            return
+        actor: Actor | None = request.scope["state"].get("actor")
+        if actor is None or actor.role.rank < self.role.rank:
+            raise Forbidden(f"the role {self.role.value} is needed for this; yours is {actor.role.value if actor else 'none'}")
+        if actor.job_id is not None and (request.method != "GET" or request.path_params.get("job_id") != actor.job_id):
+            raise Forbidden("an attempt may read its own job only")
+
+    def _check_query(self, request: Request) -> None:
+        pairs = request.query_params.multi_items()
+        given = [name for name, _ in pairs]
+        for name, value in pairs:
+            if "\0" in value:
+                raise _invalid(name, "holds a NUL character")
+            if name not in self._query_names:
+                raise _invalid(name, f"there is no such parameter; there are {sorted(self._query_names) or 'none'}")
+            if given.count(name) > 1:
+                raise _invalid(name, "given more than once")
+
+    async def _read(self, request: Request) -> Request:
+        """The request with its body read, or without one where the route takes none."""
+        if self.body_field is not None:
+            limit = int(request.app.state.arc.settings.max_body_mb * 1_000_000)
+            return _Read(request, await json.read(request, limit=limit))
+        if request.method not in SAFE_METHODS and _has_body(request):
+            raise HTTPException(400, "this route takes no body", headers=json.CLOSE)
+        return request
+
+
+class _Read(Request):
+    """A request whose body was read and parsed already; this is where the framework finds the value."""
+
+    def __init__(self, request: Request, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._value = value
+
+    async def body(self) -> bytes:
+        """Anything but nothing: the framework then asks for the JSON."""
+        return b"null"
+
+    async def json(self) -> Any:
+        """The value that was parsed strictly."""
+        return self._value
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
+
+
+def _invalid(name: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "unknown", "loc": ("query", name[:80]), "msg": message, "input": None}])
+
+
+def _house(request: Request) -> App:
+    app: App = request.app.state.arc
+    return app
+
+
+def _asker(request: Request) -> Actor:
+    actor: Actor = request.scope["state"]["actor"]
+    return actor
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+House = Annotated[App, Depends(_house)]
+Asker = Annotated[Actor, Depends(_asker)]
+JobId = Annotated[str, Path(pattern=NAME, description="Id of a job.")]
+ExperimentId = Annotated[str, Path(pattern=NAME, description="Id of an experiment.")]
+Name = Annotated[str, Path(pattern=NAME, description="Name of a thing.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Most entries of a page.")]
+Cursor = Annotated[str | None, Query(min_length=1, max_length=200, description="`next_cursor` of the page before.")]
+Wait = Annotated[float | None, Query(ge=0, le=600, allow_inf_nan=False, description="Seconds to wait for the result.")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,200}$",
+        description="A repeated request with the same key returns the first job.",
+    ),
+]
