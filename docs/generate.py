@@ -1,0 +1,307 @@
+"""Writes the pages of docs/reference that are tables of what the code says.
+
+`python docs/generate.py` writes them, `--check` says which are out of date and exits 1. A page can so never
+promise a setting, an event, a recipe, a route or a command that is not there, nor leave one out. Events alone
+need words that no code holds; they stand below, and a kind without words (or words without a kind) is an error.
+"""
+
+import argparse
+import ast
+import inspect
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+from arc import catalog
+from arc.core.errors import ArcError, TemporaryError, all_errors
+from arc.core.recipe import RecipeSpec
+from arc.core.states import MOVES, JobStatus
+from arc.settings import Settings, table
+
+ROOT = Path(__file__).parents[1]
+NOTE = "<!-- Written by docs/generate.py; edit the code instead. -->"
+
+EVENTS = {
+    "job.submitted": "A request was accepted; detail holds the recipe.",
+    "job.ready": "Every job it needed is complete.",
+    "job.started": "An attempt was claimed; detail holds its number.",
+    "job.requeued": "The attempt ended without a verdict (retry, pre-emption, a lost process); detail says why.",
+    "job.completed": "The recipe is done and its artifacts are in place.",
+    "job.failed": "It will not be tried again; detail holds the failure class.",
+    "job.cancelled": "Someone asked for its end, or the recipe itself did.",
+    "job.resumed": "A new job continues this one; detail holds its id.",
+    "job.held": "It will not start until it is released; a running one is asked to checkpoint and give its place up.",
+    "job.released": "A hold was lifted.",
+    "job.cancel_requested": "A running job is asked to end; detail says whether it is rolled back.",
+    "attempt.adopted": "A restarted control plane found the attempt alive and reads on.",
+    "attempt.checkpoint": "A checkpoint was written; detail holds step and path.",
+    "attempt.quarantined": "Nobody can prove that the process is gone, so its slot stays taken.",
+    "attempt.warning": "A line of the journal could not be used, or the recipe warned.",
+    "dataset.registered": "A dataset version exists; detail holds its digest and counts.",
+    "sealed.opened": "An evaluation was given a sealed split; the ledger has the same line.",
+    "experiment.archived": "It is hidden from lists by default.",
+    "experiment.deleted": "Its rows and its folder are gone.",
+    "token.created": "A token was made; its secret is stored hashed.",
+    "token.revoked": "A token is no longer accepted.",
+    "token.rotated": "A token took the place of another with the same name and role.",
+    "access.login": "A one-time code was exchanged for a browser session.",
+    "store.upkept": "The log of the database was folded in and free pages were given back.",
+}
+
+
+def row(*cells: Any) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """A Markdown table."""
+    return [row(*head), row(*("---" for _ in head)), *(row(*cells) for cells in rows)]
+
+
+def code(text: Any) -> str:
+    """`text` as code, or a dash when there is none."""
+    return f"`{text}`" if str(text) else "–"
+
+
+def settings_page() -> list[str]:
+    """Every setting: variable, default, unit, reason."""
+    rows = [
+        (code(each.name), ", ".join(code(name) for name in each.env.split(", ")), code(each.default), each.unit, each.reason)
+        for each in table(Settings(), {})
+    ]
+    intro = (
+        "A value comes from the command line, else from the environment, else from `arc.toml` in the working folder, else from `arc.toml` "
+        "in the workspace, else it is the default. `arc settings` prints each with its source."
+    )
+    return ["# Settings", "", intro, "", *grid(("Setting", "Environment", "Default", "Unit", "Why this default"), rows)]
+
+
+def errors_page() -> list[str]:
+    """Every class of the error tree with what doors and engine make of it."""
+
+    def depth(cls: type[ArcError]) -> int:
+        return len(cls.__mro__) - len(ArcError.__mro__)
+
+    def ordered(cls: type[ArcError]) -> list[type[ArcError]]:
+        below = [sub for sub in cls.__subclasses__() if sub.__module__ == ArcError.__module__]
+        return [cls, *(item for sub in below for item in ordered(sub))]
+
+    tree = ordered(ArcError)
+    if len(tree) != len([cls for cls in all_errors() if cls.__module__ == ArcError.__module__]):
+        raise SystemExit("the error tree has a class that the page would leave out")
+    rows = []
+    for cls in tree:
+        answer = f"{cls.status}, `Retry-After`" if issubclass(cls, TemporaryError) else cls.status
+        rows.append(("· " * depth(cls) + code(cls.__name__), answer, cls.exit_code, cls.decision, inspect.getdoc(cls)))
+    intro = (
+        "Errors are sorted by what the caller can do about them. Over HTTP each is an `application/problem+json` document (RFC 9457) whose "
+        "`type` ends in the name of the class; on the command line it is the exit status; inside a job it decides whether the job is tried again."
+    )
+    return ["# Errors", "", intro, "", *grid(("Class", "HTTP status", "Exit status", "A job then", "Default message"), rows)]
+
+
+def states_page() -> list[str]:
+    """The states of a job, as a drawing and as a table."""
+    moves = [(str(before.value) if before else "(new)", after.value, event) for (before, after), event in MOVES.items()]
+    drawing = ["```", *(f"{before:<10} -> {after:<10}  {event}" for before, after, event in moves), "```"]
+    left = {before for before, _ in MOVES}
+    terminal = ", ".join(code(status.value) for status in JobStatus if status not in left)
+    outro = (
+        f"Terminal: {terminal}. A terminal job never changes; resuming one makes a new job. To cancel, to hold and to pre-empt are requests "
+        "recorded on a job, not states."
+    )
+    return [
+        "# States of a job",
+        "",
+        "These moves exist, each writes its event in the same transaction, and there are no others.",
+        "",
+        *drawing,
+        "",
+        outro,
+    ]
+
+
+def emitted() -> set[str]:
+    """Every kind of event that the source names."""
+    kinds = set(MOVES.values())
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            values: list[ast.expr | None] = []
+            if isinstance(node, ast.Call):
+                values = [keyword.value for keyword in node.keywords if keyword.arg == "kind"] + node.args
+            elif isinstance(node, ast.arguments):
+                values = [*node.defaults, *node.kw_defaults]
+            for value in values:
+                for part in ast.walk(value) if isinstance(value, ast.IfExp | ast.Constant) else ():
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str) and _is_kind(part.value):
+                        kinds.add(part.value)
+    return kinds
+
+
+def _is_kind(text: str) -> bool:
+    noun, dot, verb = text.partition(".")
+    nouns = {kind.partition(".")[0] for kind in EVENTS}
+    return (
+        bool(dot)
+        and noun in nouns
+        and verb.replace("_", "").isalpha()
+        and not verb.endswith(("csv", "json", "jsonl", "log", "toml", "db", "lock"))
+    )
+
+
+def events_page() -> list[str]:
+    """Every kind of event and what it tells."""
+    kinds = emitted()
+    if without := sorted(kinds - set(EVENTS)):
+        raise SystemExit(f"docs/generate.py: no words for the events {without}")
+    if unknown := sorted(set(EVENTS) - kinds):
+        raise SystemExit(f"docs/generate.py: nothing writes the events {unknown}")
+    intro = (
+        "An event is written in the same transaction as the change it tells of, with a sequence number that has no gaps. `GET /jobs/{id}/events` "
+        "streams those of a job. Metrics, progress and heartbeats are never events."
+    )
+    return ["# Events", "", intro, "", *grid(("Kind", "Tells"), ((code(kind), text) for kind, text in EVENTS.items()))]
+
+
+def recipes_page() -> list[str]:
+    """Every recipe with its parameters, inputs, outputs and needs."""
+    lines = ["# Recipes", "", "`arc recipes` lists these; `arc submit NAME -p name=value` runs one.", ""]
+    for name in sorted(each.name for each in catalog.BUILTIN):
+        lines += [*_recipe(catalog.spec(name)), ""]
+    return lines[:-1]
+
+
+def _recipe(spec: RecipeSpec) -> list[str]:
+    needs = spec.needs
+    facts = (
+        f"Version {spec.version}. Purpose `{spec.purpose}`, role `{needs.role}`; needs {needs.memory_gb:g} GB, {needs.threads} thread(s)"
+    )
+    lines = [f"## {spec.name}", "", f"{spec.title}.", "", f"{facts}{', a GPU when there is one' if needs.gpus else ''}.", ""]
+    if spec.inputs:
+        rows = [
+            (code(name), given.kind, ", ".join(given.splits) or "–", "yes" if given.required else "no", given.help)
+            for name, given in spec.inputs.items()
+        ]
+        lines += [*grid(("Input", "Kind", "Splits", "Required", "What"), rows), ""]
+    lines += [*grid(("Parameter", "Default", "Allowed", "What"), _params(spec.params)), ""]
+    lines.append(
+        "Leaves " + ", ".join(f"`{name}` ({kind})" for name, kind in spec.outputs.items()) + "." if spec.outputs else "Leaves no artifact."
+    )
+    return lines
+
+
+def _params(params: type[BaseModel]) -> list[tuple[str, str, str, str]]:
+    schema = params.model_json_schema(by_alias=False)["properties"]
+    return [
+        (code(name), code(_default(info.default)), _allowed(schema.get(name, {})), info.description or "")
+        for name, info in params.model_fields.items()
+    ]
+
+
+def _default(value: Any) -> str:
+    return '""' if value == "" else str(value)
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_allowed(part) for part in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(code(value) for value in schema.get("enum", [schema.get("const")]))
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    kind = {"null": "nothing", "boolean": "yes/no", "string": "text", "number": "number", "array": "list", "object": "mapping"}
+    named = kind.get(str(schema.get("type")), str(schema.get("type", "")))
+    if low is None and high is None:
+        return named
+    left = "" if low is None else f"{low:,} {'<' if 'exclusiveMinimum' in schema else '≤'} "
+    right = "" if high is None else f" {'<' if 'exclusiveMaximum' in schema else '≤'} {high:,}"
+    return f"{left}{named}{right}"
+
+
+def commands_page() -> list[str]:
+    """Every command of `arc` with its arguments and options."""
+    from arc.cli.root import app
+
+    lines = ["# Commands", "", "Each takes `--help`, which shows examples. Exit statuses are those of [errors](errors.md).", ""]
+    root = typer.main.get_command(app)
+    for path, command in _leaves(root, "arc"):
+        lines += [f"## {path}", "", (command.help or "").split("\n\n")[0].strip().replace("\n", " "), ""]
+        rows = [_parameter(each) for each in command.params if not getattr(each, "hidden", False) and each.name != "help"]
+        lines += [*grid(("Argument or option", "Default", "What"), rows), ""] if rows else []
+    return lines[:-1]
+
+
+def _leaves(command: Any, path: str) -> list[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        return [(path, command)]
+    return [leaf for name, sub in command.commands.items() if not sub.hidden for leaf in _leaves(sub, f"{path} {name}")]
+
+
+def _parameter(each: Any) -> tuple[str, str, str]:
+    if each.param_type_name == "argument":
+        name = code(each.make_metavar(None) if "ctx" in inspect.signature(each.make_metavar).parameters else each.make_metavar())
+        return name, "required" if each.required else "–", getattr(each, "help", None) or ""
+    default = "–" if each.default in (None, False, "", ()) or callable(each.default) else code(each.default)
+    return ", ".join(code(name) for name in (*each.opts, *each.secondary_opts)), default, each.help or ""
+
+
+def routes_page() -> list[str]:
+    """Every route with the least role that may use it."""
+    from arc.api import create_app
+    from arc.app import build
+
+    with tempfile.TemporaryDirectory() as folder:
+        house = build(Settings(workspace=Path(folder)))
+        try:
+            schema = create_app(house).openapi()
+        finally:
+            house.close()
+    rows = []
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            answers = ", ".join(sorted(operation["responses"]))
+            words = (operation.get("description") or operation.get("summary") or "").split("\n\n")[0].replace("\n", " ")
+            rows.append((f"`{method.upper()} {path}`", operation.get("x-role", ""), answers, words))
+    intro = "The least role that may use it is named; `public` needs no token. `GET /openapi.json` has the shapes of requests and answers."
+    return ["# Routes", "", intro, "", *grid(("Route", "Role", "Answers", "Does"), rows)]
+
+
+PAGES: dict[str, Callable[[], list[str]]] = {
+    "settings": settings_page,
+    "recipes": recipes_page,
+    "events": events_page,
+    "errors": errors_page,
+    "states": states_page,
+    "routes": routes_page,
+    "commands": commands_page,
+}
+
+
+def main() -> int:
+    """Write the pages, or with --check say which differ."""
+    parser = argparse.ArgumentParser(description="Write the generated pages of docs/reference.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a page is out of date")
+    parser.add_argument("pages", nargs="*", help="names of pages; all of them when none is given")
+    given = parser.parse_args()
+    stale = []
+    for name in given.pages or PAGES:
+        path = ROOT / "docs" / "reference" / f"{name}.md"
+        text = "\n".join([NOTE, "", *PAGES[name]()]) + "\n"
+        if path.is_file() and path.read_text() == text:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if not given.check:
+            path.write_text(text)
+    if stale:
+        print(("out of date: " if given.check else "wrote ") + ", ".join(stale) + ("; run `make docs`" if given.check else ""))
+    return 1 if stale and given.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
