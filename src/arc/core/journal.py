@@ -49,12 +49,15 @@ _DEPTH: Final = 40
 _DECODER: Final = json.JSONDecoder(parse_constant=lambda _: None)  # NaN and infinity are no JSON
 
 
-def encode(kind: str, **fields: Any) -> bytes:
+_to_text = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def encode(kind: str, /, **fields: Any) -> bytes:
     """One line, newline included; numbers that are not finite become null."""
     try:
-        text = json.dumps({"k": kind, **fields}, allow_nan=False, separators=(",", ":"))
+        text = _to_text({"k": kind, **fields})
     except ValueError:
-        text = json.dumps(finite({"k": kind, **fields}), allow_nan=False, separators=(",", ":"))
+        text = _to_text(finite({"k": kind, **fields}))
     return text.encode() + b"\n"
 
 

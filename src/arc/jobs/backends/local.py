@@ -1,0 +1,153 @@
+"""The local backend: each attempt a process on this machine, forked by the warm server under a reaper.
+
+Whether an attempt lives, and how it ended, is found from its identity and its staging folder alone, so that a
+control plane which was started a moment ago can look after attempts of the one before. Waiting is done on
+process descriptors: nothing polls. When the warm server dies its attempts live on, and the next launch starts
+another one; a launch that was under way is settled by who takes the name `process.json` first.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from arc.core import order as orders
+from arc.core.attempt import ProcessIdentity
+from arc.core.errors import BackendBusy, NoSpace
+from arc.core.journal import ORDER
+from arc.core.ports import Exit, LaunchOrder, Liveness
+from arc.core.process import boot_id, identity_or_revoke, liveness, open_pidfd, read_exit, send
+from arc.jobs.backends.environment import scrubbed
+from arc.jobs.backends.remains import sweep
+from arc.jobs.backends.warm_link import WarmLink
+
+
+class LocalBackend:
+    """Implements `arc.core.ports.Backend` with processes of this machine.
+
+    `environment` is what is scrubbed and handed on (this process's own when None); `preload` names the recipes
+    that the warm server imports beforehand (all, and torch, when None).
+    """
+
+    name = "local"
+
+    def __init__(
+        self, *, environment: Mapping[str, str] | None = None, preload: Sequence[str] | None = None, launch_timeout_s: float = 180.0
+    ) -> None:
+        self._environment = scrubbed(environment)
+        self._preload = preload
+        self._launch_timeout_s = launch_timeout_s  # the first launch waits for the imports, on a slow disk for long
+        self._link: WarmLink | None = None
+        self._starting: asyncio.Lock | None = None
+
+    @property
+    def warm_pid(self) -> int | None:
+        """The pid of the warm server, when there is one."""
+        return self._link.process.pid if self._link is not None and not self._link.lost else None
+
+    async def open(self) -> None:
+        """Start the warm server; does not wait for its imports."""
+        self._starting = asyncio.Lock()
+        await self._warm()
+
+    async def close(self) -> None:
+        """End the warm server; attempts that run go on."""
+        if self._link is not None:
+            link, self._link = self._link, None
+            await link.close()
+
+    async def launch(self, order: LaunchOrder) -> ProcessIdentity:
+        """Fork an attempt and say which process it is; BackendBusy when the warm server died over it, NoSpace on a full disk."""
+        await asyncio.to_thread((order.staging / ORDER).write_bytes, orders.dump(order))
+        link = await self._warm()
+        try:
+            async with asyncio.timeout(self._launch_timeout_s):
+                answer = await link.launch(order.staging, order.secret)
+        except (ConnectionError, TimeoutError) as error:
+            await self._discard(link)
+            identity = await asyncio.to_thread(identity_or_revoke, order.staging)
+            if identity is None:
+                why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
+                raise BackendBusy(f"the attempt could not be started: {why}", delay_s=1.0) from None
+            return identity
+        return _identity(answer)
+
+    async def alive(self, identity: ProcessIdentity) -> Liveness:
+        """Whether the attempt or its reaper lives: a place is free only when both are gone."""
+        found = liveness(identity.pid, identity.start_time, identity.boot_id)
+        if found is Liveness.DEAD and identity.reaper_pid is not None:
+            return liveness(identity.reaper_pid, identity.reaper_start_time or 0, identity.boot_id)
+        return found
+
+    async def wait(self, identity: ProcessIdentity, staging: Path) -> Exit:
+        """Return when the attempt and all its descendants are gone; Exit(None, None) when nobody saw how it ended."""
+        if identity.boot_id == boot_id():
+            if identity.reaper_pid is not None:
+                await _gone(identity.reaper_pid, identity.reaper_start_time or 0)
+            if read_exit(staging) is None:
+                await _gone(identity.pid, identity.start_time)
+                await asyncio.to_thread(sweep, identity)
+        return await asyncio.to_thread(read_exit, staging) or Exit(None, None)
+
+    async def stop(self, identity: ProcessIdentity) -> None:
+        """Ask the attempt to checkpoint and end."""
+        if identity.boot_id == boot_id():
+            send(identity.pid, identity.start_time, signal.SIGTERM)
+
+    async def kill(self, identity: ProcessIdentity) -> None:
+        """Kill the attempt's process group; its reaper ends the rest, or this does when the reaper is gone. `wait` proves it."""
+        if identity.boot_id != boot_id():
+            return
+        send(identity.pid, identity.start_time, signal.SIGKILL, group=True)
+        reaper = identity.reaper_pid
+        if reaper is None or not send(reaper, identity.reaper_start_time or 0, signal.SIGCONT):  # someone may have stopped it
+            await asyncio.to_thread(sweep, identity)
+
+    async def _warm(self) -> WarmLink:
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._link is not None and self._link.lost:
+                await self._link.close()
+                self._link = None
+            if self._link is None:
+                try:
+                    self._link = await WarmLink.start(self._environment, self._preload)
+                except OSError as error:
+                    raise BackendBusy(f"the warm server could not be started: {error}") from error
+            return self._link
+
+    async def _discard(self, link: WarmLink) -> None:
+        if self._link is link:
+            self._link = None
+        await link.close()
+
+
+def _identity(answer: dict[str, Any]) -> ProcessIdentity:
+    if "identity" in answer:
+        return ProcessIdentity.model_validate(answer["identity"])
+    if answer.get("full"):
+        raise NoSpace(f"the attempt could not be started: {answer['error']}")
+    raise BackendBusy(f"the attempt could not be started: {answer['error']}", delay_s=5.0)
+
+
+async def _gone(pid: int, start_time: int) -> None:
+    """Return when that very process is gone."""
+    descriptor = open_pidfd(pid, start_time)
+    if descriptor is None:
+        return
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _set, ended)
+    try:
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _set(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)

@@ -1,0 +1,102 @@
+"""The attempt: from an order to an outcome line, whatever the recipe does.
+
+`main` is what the forked process runs: it confines the process, then `carry_out` loads the recipe through the
+catalog, calls `run(ctx, params)` and writes the outcome, on disk, as the last thing. `carry_out` alone is what
+the in-process backend of the tests uses. What no Python can survive (SIGKILL, a crash in native code) is seen
+by the reaper instead.
+
+This is one of the three places where anything at all may be caught: a recipe can raise whatever it likes, and
+the journal must still say how it ended.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import BaseModel, ValidationError
+
+from arc import catalog
+from arc.core import order as orders
+from arc.core.clock import Clock, SystemClock
+from arc.core.errors import ArcError, InvalidSpec, NoSpace, RecipeBroken
+from arc.core.journal import ORDER
+from arc.core.ports import LaunchOrder
+from arc.core.process import stat
+from arc.worker import limits, outcomes
+from arc.worker.context import Context
+from arc.worker.heartbeat import Heartbeat
+from arc.worker.journal import Journal
+from arc.worker.stopping import StopRequest
+
+_Run = Callable[[Context, BaseModel], object]
+
+
+def main(staging: Path, *, secret: int, stop: StopRequest) -> int:
+    """Run the attempt whose staging folder this is; its exit code. `secret` is the pipe that brings the capability."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    with os.fdopen(secret, "rb") as pipe:
+        order = orders.load((staging / ORDER).read_bytes(), secret=pipe.read().decode())
+    own = stat(os.getpid())
+    limits.confine(order, mark=f"{os.getpid()}.{own.start_time if own else 0}")
+    clock = SystemClock()
+    return carry_out(order, Journal(staging, clock), stop, clock, before_run=limits.tell_libraries)
+
+
+def carry_out(
+    order: LaunchOrder,
+    journal: Journal,
+    stop: StopRequest,
+    clock: Clock,
+    *,
+    before_run: Callable[[LaunchOrder], None] | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Run the recipe of an order and write the outcome; 0, or 1 when it failed or could not say how it ended."""
+    heartbeat = Heartbeat(journal, clock)
+    heartbeat.start()
+    try:
+        journal.line("started", pid=os.getpid(), step=None)
+        context = Context(order, journal, stop, console=stdout)
+        run, params = _load(order)
+        if before_run:
+            before_run(order)
+        entry = outcomes.of_result(run(context, params))
+    except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
+        traceback.print_exception(error, file=stderr or sys.stderr)
+        entry = outcomes.of_error(error)
+    heartbeat.stop()
+    return _conclude(journal, entry, stderr or sys.stderr)
+
+
+def _load(order: LaunchOrder) -> tuple[_Run, BaseModel]:
+    """The run side and the checked params of an order; RecipeBroken when the recipe cannot be imported."""
+    try:
+        run, spec = catalog.run_side(order.recipe), catalog.spec(order.recipe)
+    except ArcError:
+        raise
+    except Exception as error:  # a recipe's module may raise anything while it is imported
+        raise RecipeBroken(f"{order.recipe} cannot be imported: {type(error).__name__}: {error}", field="recipe") from error
+    try:
+        return run, spec.params.model_validate_json(json.dumps(dict(order.params)))  # they came as JSON: lists for tuples
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(["params", *(str(part) for part in first["loc"])])
+        raise InvalidSpec(f"{name}: {first['msg']}; has the recipe changed since the job was submitted?", field=name) from None
+
+
+def _conclude(journal: Journal, entry: dict[str, Any], stderr: TextIO) -> int:
+    try:
+        journal.outcome(**entry)
+    except NoSpace as error:
+        stderr.write(f"{error.message}; the outcome is not recorded: {entry['status']}\n")
+        return 1
+    except ArcError:  # sealed: whoever did that knows why
+        return 1
+    finally:
+        journal.close()
+    return int(entry["status"] == "failed")

@@ -1,0 +1,185 @@
+"""The reaper: the parent of one attempt, which outlives the warm server and the control plane.
+
+It is a fork of the warm server, leads a session of its own and is a child subreaper: whatever the attempt
+starts and loses ends up as the reaper's child, daemons included. It publishes which process the attempt is
+before that process runs any code of the recipe, waits, ends every descendant, and writes how it all ended. So
+the exit status survives the death of everyone else; and no parent-death signal is used, because that fires
+when a *thread* of the parent ends.
+
+After the fork it imports nothing and leaves by os._exit. Not covered: a descendant in uninterruptible sleep
+keeps the reaper waiting, and the attempt counts as alive until it is gone.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from arc.core.attempt import ProcessIdentity
+from arc.core.journal import EXIT, PROCESS, STDERR, STDOUT
+from arc.core.process import everyone, stat
+from arc.worker.durable import sync_folder
+from arc.worker.stopping import StopRequest
+
+AttemptMain = Callable[..., int]
+_HELD_BACK: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NAME: Final = 15
+_EXIT_SIZE: Final = 64  # bytes set aside for exit.json, so that a full disk does not swallow it
+_GO: Final = b"g"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(staging: Path, *, secret: int, ready: int, shut: Sequence[int], boot: str, attempt: AttemptMain) -> NoReturn:
+    """Be the reaper of one attempt. Says on `ready`, in one JSON line, which process it is or why there is none."""
+    code, begun = 70, False
+    try:
+        for descriptor in shut:
+            os.close(descriptor)
+        _settle(staging)
+        gate_out, gate_in = os.pipe()
+        child = os.fork()
+        if child == 0:
+            _be_the_attempt(staging, secret=secret, gate=gate_out, shut=(ready, gate_in), attempt=attempt)
+        os.close(secret)
+        os.close(gate_out)
+        _let_begin(staging, child, ready=ready, gate=gate_in, boot=boot)
+        begun = True
+        status = _wait_for(child)
+        _end_descendants()
+        _write_exit(staging, status)
+        code = 0
+    except OSError as error:
+        traceback.print_exc()
+        if not begun:
+            _tell(ready, {"error": f"{type(error).__name__}: {error}", "full": error.errno == errno.ENOSPC})
+    finally:
+        os._exit(code)
+
+
+def _settle(staging: Path) -> None:
+    os.setsid()
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "this kernel has no child subreaper")
+    _libc.prctl(_PR_SET_NAME, b"arc-reaper", 0, 0, 0)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # the attempt lets them through when it can hear them
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    for path, flag, number in (("/dev/null", os.O_RDONLY, 0), (staging / STDOUT, flags, 1), (staging / STDERR, flags, 2)):
+        descriptor = os.open(path, flag, 0o644)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    (staging / f".{EXIT}").write_bytes(b" " * _EXIT_SIZE)
+
+
+def _be_the_attempt(staging: Path, *, secret: int, gate: int, shut: Sequence[int], attempt: AttemptMain) -> NoReturn:
+    code = 71
+    try:
+        os.setpgid(0, 0)
+        for descriptor in shut:
+            os.close(descriptor)
+        stop = StopRequest()
+        stop.install()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _libc.prctl(_PR_SET_NAME, b"arc-attempt", 0, 0, 0)
+        if os.read(gate, 1) == _GO:
+            os.close(gate)
+            code = attempt(staging, secret=secret, stop=stop)
+    except Exception:  # noqa: BLE001 - before the recipe runs: the staging folder or the order is broken
+        traceback.print_exc()
+        code = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _let_begin(staging: Path, child: int, *, ready: int, gate: int, boot: str) -> None:
+    """Publish which process the attempt is, then let it begin; when that fails, it never does."""
+    try:
+        own, found = stat(os.getpid()), stat(child)
+        if own is None or found is None:
+            raise ProcessLookupError(errno.ESRCH, "the attempt was gone before it began")
+        identity = ProcessIdentity(
+            pid=child, start_time=found.start_time, boot_id=boot, reaper_pid=os.getpid(), reaper_start_time=own.start_time
+        )
+        publish(staging, identity)
+    except OSError:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    _tell(ready, {"identity": identity.model_dump()})
+    os.close(ready)
+    os.write(gate, _GO)
+    os.close(gate)
+
+
+def publish(staging: Path, identity: ProcessIdentity) -> None:
+    """Write process.json, whole and on disk; FileExistsError when the launch was revoked."""
+    part = staging / f".{PROCESS}"
+    with part.open("w") as file:
+        file.write(identity.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, staging / PROCESS)
+    finally:
+        part.unlink()
+    sync_folder(staging)
+
+
+def _tell(ready: int, answer: dict[str, object]) -> None:
+    try:
+        os.write(ready, json.dumps(answer).encode() + b"\n")
+    except OSError:
+        pass  # the warm server is gone; process.json says it too
+
+
+def _wait_for(child: int) -> int:
+    """Wait until the attempt ends, clearing away what it orphans meanwhile; its wait status."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            return status
+
+
+def _end_descendants() -> None:
+    """Kill until there is no child left; grandchildren become children when their parent dies."""
+    wait_s = 0.001
+    while True:
+        try:
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                wait_s = 0.001
+        except ChildProcessError:
+            return
+        own = os.getpid()
+        for pid, found in everyone():
+            if found.parent == own:
+                os.kill(pid, signal.SIGKILL)  # a child of ours that was not waited for: the pid cannot be another's
+        time.sleep(wait_s)
+        wait_s = min(wait_s * 2, 0.2)
+
+
+def _write_exit(staging: Path, status: int) -> None:
+    ended = os.WIFSIGNALED(status)
+    how = {"code": None if ended else os.WEXITSTATUS(status), "signal": os.WTERMSIG(status) if ended else None}
+    write_exit(staging, how)
+
+
+def write_exit(staging: Path, how: dict[str, int | None]) -> None:
+    """Write exit.json, whole and on disk, into the space that was set aside for it."""
+    part = staging / f".{EXIT}"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o644)
+    os.pwrite(descriptor, json.dumps(how).encode().ljust(_EXIT_SIZE), 0)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    part.rename(staging / EXIT)
+    sync_folder(staging)
