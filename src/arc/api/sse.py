@@ -14,7 +14,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
@@ -138,9 +138,9 @@ async def _stored(house: App, subject: str, after: int) -> AsyncIterator[Event]:
 
 async def _live(house: App, subject: str | None, after: int, stopping: asyncio.Event) -> AsyncGenerator[Message | None, None]:
     """Messages of the hub, None when it is time for a heartbeat; ends with the hub or when the control plane stops."""
-    source = house.hub.stream(subject, after=after)
-    stopped = asyncio.ensure_future(stopping.wait())
-    coming: asyncio.Future[Message | None] | None = None
+    source = cast("AsyncGenerator[Message, None]", house.hub.stream(subject, after=after))
+    stopped: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[Any] | None = None
     try:
         while True:
             coming = coming or asyncio.ensure_future(_next(source))

@@ -39,7 +39,7 @@ def configure(*, as_json: bool = False, stream: TextIO | None = None, level: int
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, json_line if as_json else plain_line]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, json_line if as_json else plain_line]
     target = logging.StreamHandler(stream or sys.stderr)
     target.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
