@@ -95,37 +95,46 @@ def _ask(request: bytes, *, timeout_s: float, limit: int, name: str) -> tuple[by
         start_new_session=True,
     )
     try:
-        return _converse(child, request, deadline=time.perf_counter() + timeout_s, limit=limit, name=name)
+        answer = _converse(child, request, deadline=time.perf_counter() + timeout_s, limit=limit, name=name)
     finally:
         _end(child)
+    return answer, child.returncode
 
 
-def _converse(child: subprocess.Popen[bytes], request: bytes, *, deadline: float, limit: int, name: str) -> tuple[bytes, int]:
+def _converse(child: subprocess.Popen[bytes], request: bytes, *, deadline: float, limit: int, name: str) -> bytes:
+    """Hand over the request and take the answer until the child is gone, whatever its own children do."""
     assert child.stdin is not None
     assert child.stdout is not None
-    os.set_blocking(child.stdin.fileno(), False)
+    for pipe in (child.stdin, child.stdout):
+        os.set_blocking(pipe.fileno(), False)
     received = bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(child.stdin, selectors.EVENT_WRITE)
-        selector.register(child.stdout, selectors.EVENT_READ)
-        while selector.get_map():
-            ready = selector.select(max(0.0, deadline - time.perf_counter()))
-            if not ready:
-                raise BadData(f"{name}: reading it took too long and was stopped", field=name)
-            for key, _ in ready:
-                if key.fileobj is child.stdin:
+    gone = os.pidfd_open(child.pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdin, selectors.EVENT_WRITE)
+            selector.register(child.stdout, selectors.EVENT_READ)
+            selector.register(gone, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select(max(0.0, deadline - time.perf_counter()))]
+                if not ready:
+                    raise BadData(f"{name}: reading it took too long and was stopped", field=name)
+                if child.stdin in ready:
                     request = _send(child, selector, request)
-                    continue
-                chunk = os.read(child.stdout.fileno(), 1 << 20)
-                received += chunk
+                if child.stdout in ready and not _take(child.stdout.fileno(), received):
+                    selector.unregister(child.stdout)
                 if len(received) > limit:
                     raise TooLarge(f"{name}: what was read from it exceeds {limit // 1_000_000} MB", field=name)
-                if not chunk:
-                    selector.unregister(child.stdout)
-    try:
-        return bytes(received), child.wait(max(0.1, deadline - time.perf_counter()))
-    except subprocess.TimeoutExpired:
-        raise BadData(f"{name}: reading it took too long and was stopped", field=name) from None
+                if ready == [gone]:  # and nothing of its answer is left in the pipe
+                    return bytes(received)
+    finally:
+        os.close(gone)
+
+
+def _take(pipe: int, received: bytearray) -> bool:
+    """Append what the pipe holds now; False at its end."""
+    chunk = os.read(pipe, 1 << 20)
+    received += chunk
+    return bool(chunk)
 
 
 def _send(child: subprocess.Popen[bytes], selector: selectors.BaseSelector, request: bytes) -> bytes:
@@ -142,11 +151,8 @@ def _send(child: subprocess.Popen[bytes], selector: selectors.BaseSelector, requ
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and what it started; it leads a session of its own."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # it and its group are gone already
+    """End the child and what it started. Not waited for until then, it keeps the number of its group from being reused."""
+    os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     for pipe in (child.stdin, child.stdout):
         if pipe is not None and not pipe.closed:
