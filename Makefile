@@ -54,7 +54,7 @@ up: .venv/train     ## the control plane on this machine (arc serve); further se
 
 docs: .venv/dev     ## write the generated pages and build the site into ./site
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "ARC needs Python 3.11 or newer; name it with make PYTHON=..."; exit 1; }
