@@ -8,6 +8,7 @@ need words that no code holds; they stand below, and a kind without words (or wo
 import argparse
 import ast
 import inspect
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -132,7 +133,7 @@ def emitted() -> set[str]:
     kinds = set(MOVES.values())
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            values: list[ast.expr | None] = []
+            values: Iterable[ast.expr | None] = ()
             if isinstance(node, ast.Call):
                 values = [keyword.value for keyword in node.keywords if keyword.arg == "kind"] + node.args
             elif isinstance(node, ast.arguments):
@@ -205,7 +206,7 @@ def _params(params: type[BaseModel]) -> list[tuple[str, str, str, str]]:
 
 
 def _default(value: Any) -> str:
-    return '""' if value == "" else str(value)
+    return "" if value is None else json.dumps(value, default=str)
 
 
 def _allowed(schema: dict[str, Any]) -> str:
@@ -253,7 +254,7 @@ def _parameter(each: Any) -> tuple[str, str, str]:
 
 def routes_page() -> list[str]:
     """Every route with the least role that may use it."""
-    from arc.api import create_app
+    from arc.api.server import create_app
     from arc.app import build
 
     with tempfile.TemporaryDirectory() as folder:
