@@ -21,7 +21,7 @@ from arc.core.ports import Exit, LaunchOrder, Liveness
 from arc.core.process import boot_id, identity_or_revoke, liveness, open_pidfd, read_exit, send
 from arc.jobs.backends.environment import scrubbed
 from arc.jobs.backends.remains import sweep
-from arc.jobs.backends.warm_link import WarmLink
+from arc.jobs.backends.warm_link import NotSent, WarmLink
 
 
 class LocalBackend:
@@ -64,14 +64,15 @@ class LocalBackend:
         link = await self._warm()
         try:
             async with asyncio.timeout(self._launch_timeout_s):
-                answer = await link.launch(order.staging, order.secret)
+                try:
+                    answer = await link.launch(order.staging, order.secret)
+                except NotSent:  # it had died since the last launch
+                    await self._discard(link)
+                    link = await self._warm()
+                    answer = await link.launch(order.staging, order.secret)
         except (ConnectionError, TimeoutError) as error:
             await self._discard(link)
-            identity = await asyncio.to_thread(identity_or_revoke, order.staging)
-            if identity is None:
-                why = "it did not answer in time" if isinstance(error, TimeoutError) else str(error)
-                raise BackendBusy(f"the attempt could not be started: {why}", delay_s=1.0) from None
-            return identity
+            return await asyncio.to_thread(_settle, order.staging, error)
         return _identity(answer)
 
     async def alive(self, identity: ProcessIdentity) -> Liveness:
@@ -123,6 +124,15 @@ class LocalBackend:
         if self._link is link:
             self._link = None
         await link.close()
+
+
+def _settle(staging: Path, error: Exception) -> ProcessIdentity:
+    """What came of a launch that got no answer: the identity its reaper published, or BackendBusy and it never will."""
+    identity = identity_or_revoke(staging)
+    if identity is None:
+        why = "the warm server did not answer in time" if isinstance(error, TimeoutError) else str(error)
+        raise BackendBusy(f"the attempt could not be started: {why}", delay_s=1.0)
+    return identity
 
 
 def _identity(answer: dict[str, Any]) -> ProcessIdentity:

@@ -25,6 +25,10 @@ _PACKET: Final = 64 << 10
 _END_S: Final = 1.0
 
 
+class NotSent(ConnectionError):
+    """The server was gone before it could be asked."""
+
+
 class WarmLink:
     """A running warm server; lost for good when its process ends."""
 
@@ -58,7 +62,7 @@ class WarmLink:
         return cls(process, ours, stderr)
 
     async def launch(self, staging: Path, secret: str) -> dict[str, Any]:
-        """The server's answer to one request: `identity`, or `error`. ConnectionError when the server is lost before."""
+        """The server's answer: `identity`, or `error`. NotSent when it was gone before, ConnectionError when it died over it."""
         key = next(self._ids)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[key] = answer
@@ -71,6 +75,7 @@ class WarmLink:
     async def close(self) -> None:
         """End the server; the attempts it forked live on."""
         self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
         self._lose("it was closed")
         self._socket.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -93,11 +98,13 @@ class WarmLink:
 
     def _try_to_send(self, message: bytes, descriptor: int) -> bool:
         if self.lost:
-            raise BrokenPipeError("the warm server is gone")
+            raise NotSent
         try:
             socket.send_fds(self._socket, [message], [descriptor])
         except BlockingIOError:
             return False
+        except OSError as error:
+            raise NotSent from error
         return True
 
     async def _room(self) -> None:
@@ -114,6 +121,7 @@ class WarmLink:
         with contextlib.suppress(ConnectionError):
             while data := await loop.sock_recv(self._socket, _PACKET):
                 self._take(json.loads(data))
+        self.lost = True
         tail = await asyncio.to_thread(self._last_words)
         self._lose(tail or "it was killed")
 

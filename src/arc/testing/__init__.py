@@ -1,0 +1,1 @@
+"""Shipped for tests: the suites that every backend and store must pass, and fakes. No room imports this."""
