@@ -1,0 +1,165 @@
+"""`arc demo`: the main job of the house, from an archive of photographs to a report about held-out patients.
+
+Five jobs, each waiting for the one before: archive, unpack, train, evaluate, report. They go through the
+same queue as everyone's. With `--data` the archive, or the folder, is the user's own; it is only read.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from arc.cli.follow import exit_code, follow_all, outcome
+from arc.cli.options import Json, Workspace, examples, settings_of
+from arc.cli.output import document, facts, say
+from arc.cli.session import Link, session
+from arc.cli.verdict import verdict
+from arc.core.errors import NotFound
+from arc.core.job import Job, JobRequest
+from arc.settings import Settings
+
+_SEED = 7  # so that everyone's demo is the same one
+_QUICK_PATIENTS = 96
+_QUICK_EPOCHS = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the demo was asked for."""
+
+    data: Path | None
+    draw: dict[str, Any]  # parameters of each step that were given
+    unpack: dict[str, Any]
+    train: dict[str, Any]
+    seed: int
+    command: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `arc`."""
+    app.command(
+        epilog=examples(
+            "arc demo # draws its own photographs",
+            "arc demo --data ~/eyes.zip # one folder a class: glaucoma/, normal/",
+            "arc demo --data ~/eyes --model efficientnet_b0 --epochs 20",
+            "arc demo --quick # a minute, for a first look",
+        )
+    )(demo)
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option(help="A folder or archive of your own photographs, one folder a class.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer patients and epochs; good for a look, not for a number.")] = False,
+    patients: Annotated[
+        int | None, typer.Option(metavar="N", min=4, help="Synthetic patients, two photographs each.", show_default="320")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Most passes over the training split.", show_default="30")] = None,
+    model: Annotated[
+        Literal["small_cnn", "efficientnet_b0"] | None, typer.Option(help="efficientnet_b0 wants a GPU.", show_default="small_cnn")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Random seed: the same one gives the same numbers.")] = _SEED,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Train, evaluate and report a real model: photographs in, verdict on held-out patients out."""
+    settings = settings_of(workspace)
+    plan = _plan(data, quick=quick, patients=patients, epochs=epochs, model=model, seed=seed)
+    with session(_with_data_root(settings, plan.data), engine=True) as link:
+        steps = list(_submit(link, plan))
+        jobs = follow_all(link, [(title, job.id) for title, job in steps], quiet=as_json)
+    bad = next((job for job in jobs if exit_code(job)), None)
+    if bad is not None:
+        if as_json:
+            document({"jobs": jobs})
+        outcome(bad)
+        raise typer.Exit(exit_code(bad))
+    _conclude(settings, plan, jobs, as_json=as_json)
+
+
+def _plan(data: Path | None, *, quick: bool, patients: int | None, epochs: int | None, model: str | None, seed: int) -> Plan:
+    found = data.expanduser().resolve() if data is not None else None
+    if found is not None and not found.exists():
+        raise NotFound(f"--data: there is no file or folder {found}", field="data", value=str(found))
+    given = [("--data", found), ("--patients", patients), ("--epochs", epochs), ("--model", model), ("--seed", seed)]
+    words = ["arc", "demo", *(["--quick"] if quick else [])]
+    for option, value in given:
+        words += [] if value is None else [option, str(value)]
+    if quick:
+        patients, epochs = patients or _QUICK_PATIENTS, epochs or _QUICK_EPOCHS
+    return Plan(
+        data=found,
+        draw=_given(patients=patients),
+        unpack={"name": dataset_name(found), "source": str(found) if found else "drawn by data.synthetic_fundus"},
+        train=_given(model=model, epochs=epochs),
+        seed=seed,
+        command=shlex.join(words),
+    )
+
+
+def _given(**params: Any) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def dataset_name(data: Path | None) -> str:
+    """A name for the dataset: that of the folder or archive, with what a name cannot hold taken out."""
+    if data is None:
+        return "synthetic"
+    stem = data.name
+    for ending in (".zip", ".tar", ".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz"):
+        stem = stem.removesuffix(ending).removesuffix(".tar")
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).replace("..", ".").strip(".-_")[:64]
+    return kept or "photographs"
+
+
+def _with_data_root(settings: Settings, data: Path | None) -> Settings:
+    """The owner of this machine named the folder on his own command line: that declares it, for this run."""
+    return settings if data is None else settings.model_copy(update={"data_roots": [*settings.data_roots, data]})
+
+
+def _submit(link: Link, plan: Plan) -> Iterator[tuple[str, Job]]:
+    """The jobs of the demo with their titles, each submitted after the one it reads from."""
+
+    def ask(recipe: str, inputs: dict[str, str], **params: Any) -> Job:
+        return link.client.jobs.submit(JobRequest(recipe=recipe, inputs=inputs, params=params, seed=plan.seed))
+
+    archive = f"path:{plan.data}"
+    if plan.data is None:
+        drawn = ask("data.synthetic_fundus", {}, **plan.draw)
+        archive = f"job:{drawn.id}/synthetic-fundus.zip"
+        yield "archive", drawn
+    unpacked = ask("data.unpack", {"archive": archive}, **plan.unpack)
+    yield "unpack", unpacked
+    dataset = f"job:{unpacked.id}/dataset"
+    trained = ask("fundus.classify", {"dataset": dataset}, **plan.train)
+    yield "train", trained
+    judged = ask("fundus.evaluate", {"model": f"job:{trained.id}/model.safetensors", "dataset": dataset})
+    yield "evaluate", judged
+    inputs = {name: f"job:{trained.id}/{name}.json" for name in ("history", "config")}
+    inputs |= {"evaluation": f"job:{judged.id}/evaluation.json", "predictions": f"job:{judged.id}/predictions.csv"}
+    inputs |= {"samples": f"job:{judged.id}/samples.json", "dataset": dataset}
+    yield "report", ask("fundus.report", inputs, command=plan.command)
+
+
+def _conclude(settings: Settings, plan: Plan, jobs: list[Job], *, as_json: bool) -> None:
+    *_, trained, judged, reported = jobs
+    report = settings.workspace / "experiments" / str(reported.experiment_id) / "results" / "report.html"
+    if as_json:
+        document(
+            {
+                "experiment_id": trained.experiment_id,
+                "jobs": [job.id for job in jobs],
+                "metrics": judged.metrics,
+                "result": judged.result,
+                "report": str(report),
+                "command": plan.command,
+            }
+        )
+        return
+    say("")
+    verdict(judged)
+    say("")
+    facts([("experiment", trained.experiment_id), ("repeat it with", plan.command), ("report", report)])
