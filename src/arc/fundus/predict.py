@@ -1,0 +1,66 @@
+"""Predict: a classifier back from its file, and probabilities from photographs.
+
+The file says by itself which network it holds, at which size it looks, and from which probability on its
+author calls it glaucoma. Shared by the evaluation and by whoever serves the model.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import nn
+
+from arc.core.errors import BadData
+from arc.fundus.networks import build, standardised
+from arc.kit import checkpoint
+
+RECIPE = "fundus.classify"
+
+
+class ModelCard(BaseModel):
+    """What a model file says of itself, beside its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    recipe: str
+    model: str
+    input_size: int = Field(ge=8, le=4096)  # side in pixels
+    classes: list[str]
+    threshold: float = Field(ge=0, le=1)  # probability of the last class, chosen on validation
+    tiny: bool = False
+    seed: int = 0
+    dataset_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network in evaluation mode, with its card."""
+
+    network: nn.Module
+    card: ModelCard
+    device: torch.device
+
+
+def load(path: Path, device: torch.device) -> Classifier:
+    """The classifier in a model file; BadData when it is none of ours or does not fit its own description."""
+    weights = checkpoint.load_model_weights(path)
+    try:
+        card = ModelCard.model_validate(weights.meta)
+    except ValidationError as error:
+        raise BadData(f"{path.name} does not describe a classifier: {error.errors()[0]['msg']}", field="model") from None
+    if card.recipe != RECIPE:
+        raise BadData(f"{path.name} was made by {card.recipe[:80]!r}, not by {RECIPE}", field="model")
+    network = build(card.model, dropout=0.0, tiny=card.tiny)
+    checkpoint.put_weights(network, weights.tensors)
+    return Classifier(network.to(device).eval(), card, device)
+
+
+def probabilities(network: nn.Module, images_u8: torch.Tensor, *, device: torch.device, batch_size: int) -> torch.Tensor:
+    """N probabilities of the last class, float32 on the CPU, of images N x 3 x S x S as bytes; in evaluation mode."""
+    parts = []
+    with torch.no_grad():
+        for images in images_u8.split(batch_size):
+            logits = network(standardised(images, device))
+            parts.append(logits.float().softmax(dim=1)[:, -1].cpu())
+    return torch.cat(parts)
