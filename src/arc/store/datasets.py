@@ -1,0 +1,60 @@
+"""Dataset versions and the ledger of their sealed splits in the store."""
+
+import sqlalchemy as sa
+from sqlalchemy import func, select
+
+from arc.core.dataset import DatasetVersion, SealedUse
+from arc.core.errors import NotFound
+from arc.store import tables as t
+from arc.store.engine import Tx
+from arc.store.nouns import clean
+
+
+def insert(tx: Tx, version: DatasetVersion) -> None:
+    """Write a new version; Conflict when its number is taken."""
+    tx.conn.execute(sa.insert(t.dataset_versions), clean(dict(version)))
+
+
+def get(tx: Tx, name: str, version: int | None = None) -> DatasetVersion:
+    """A version, the newest when none is named; NotFound."""
+    c = t.dataset_versions.c
+    query = select(t.dataset_versions).where(c.name == name)
+    if version is not None:
+        query = query.where(c.version == version)
+    row = tx.conn.execute(query.order_by(c.version.desc()).limit(1)).one_or_none()
+    if row is None:
+        wanted = name[:128] if version is None else f"{name[:128]}@{version}"
+        raise NotFound(f"there is no dataset {wanted!r}", field="dataset", value=wanted)
+    return DatasetVersion(**row._mapping)
+
+
+def next_version(tx: Tx, name: str) -> int:
+    """The number that the next version of a dataset gets: 1, 2, …"""
+    newest = tx.conn.execute(select(func.max(t.dataset_versions.c.version)).where(t.dataset_versions.c.name == name)).scalar_one()
+    return (newest or 0) + 1
+
+
+def names(tx: Tx) -> list[str]:
+    """Every dataset, by name."""
+    return list(tx.conn.execute(select(t.dataset_versions.c.name).distinct().order_by(t.dataset_versions.c.name)).scalars())
+
+
+def versions(tx: Tx, name: str) -> list[DatasetVersion]:
+    """Every version of a dataset, first to last."""
+    query = select(t.dataset_versions).where(t.dataset_versions.c.name == name).order_by(t.dataset_versions.c.version)
+    return [DatasetVersion(**row._mapping) for row in tx.conn.execute(query)]
+
+
+def record_sealed_use(tx: Tx, use: SealedUse) -> SealedUse:
+    """Enter one use of a sealed split; the ledger numbers it."""
+    c = t.sealed_uses.c
+    uses = tx.conn.execute(select(func.count()).where(c.dataset == use.dataset, c.version == use.version)).scalar_one()
+    numbered = use.model_copy(update={"use": uses + 1})
+    tx.conn.execute(sa.insert(t.sealed_uses), clean(dict(numbered)))
+    return numbered
+
+
+def sealed_uses(tx: Tx, name: str, version: int) -> list[SealedUse]:
+    """The ledger of a version, first use to last."""
+    query = select(t.sealed_uses).where(t.sealed_uses.c.dataset == name, t.sealed_uses.c.version == version)
+    return [SealedUse(**row._mapping) for row in tx.conn.execute(query.order_by(t.sealed_uses.c.use))]

@@ -1,0 +1,41 @@
+"""Events in the store: appended in the transaction of the change, numbered without a gap in commit order.
+
+The number comes from a counter row that the transaction updates: on PostgreSQL the row lock makes writers of
+events take turns, so that a reader who has seen event n will never see a smaller one appear later.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, insert, select, update
+
+from arc.core.event import Event
+from arc.store import tables as t
+from arc.store.engine import Tx
+
+_NEXT = update(t.counters).where(t.counters.c.name == "events").values(value=t.counters.c.value + 1).returning(t.counters.c.value)
+_INSERT = insert(t.events)
+_AFTER = select(t.events).where(t.events.c.seq > bindparam("after")).order_by(t.events.c.seq).limit(bindparam("most", type_=sa.Integer()))
+_OF_SUBJECT = _AFTER.where(t.events.c.subject == bindparam("subject"))
+
+
+def append(tx: Tx, *, subject: str, kind: str, actor: str, detail: dict[str, Any] | None = None) -> Event:
+    """Write one event."""
+    seq = tx.conn.execute(_NEXT).scalar_one()
+    event = Event(seq=seq, subject=subject, kind=kind, at=tx.clock.now(), actor=actor, detail=detail or {})
+    tx.conn.execute(_INSERT, dict(event))
+    return event
+
+
+def after(tx: Tx, seq: int, *, subject: str | None = None, limit: int = 1000) -> list[Event]:
+    """Events with a greater number, oldest first."""
+    if subject is None:
+        found = tx.conn.execute(_AFTER, {"after": seq, "most": limit})
+    else:
+        found = tx.conn.execute(_OF_SUBJECT, {"after": seq, "most": limit, "subject": subject})
+    return [Event(**row._mapping) for row in found]
+
+
+def last_seq(tx: Tx) -> int:
+    """The number of the newest event; 0 when there is none."""
+    return int(tx.conn.execute(select(t.counters.c.value).where(t.counters.c.name == "events")).scalar_one())
