@@ -133,13 +133,13 @@ def record(tx: Tx, piece: Piece, *, job_id: str, number: int, staging: str, cloc
 
 
 def _row(entry: dict[str, Any], job_id: str, number: int, staging: str, clock: Clock) -> Artifact:
-    kind = entry["kind"] if entry.get("k") == "artifact" else "checkpoint"
+    kind = str(entry["kind"]) if entry.get("k") == "artifact" else "checkpoint"
     return Artifact(
         id=new_id("art", clock),
         job_id=job_id,
         attempt=number,
         name=str(entry.get("name") or Path(entry["path"]).name)[:200],
-        kind=ArtifactKind(kind) if kind in ArtifactKind else ArtifactKind.RESULT,
+        kind=ArtifactKind(kind) if kind in list(ArtifactKind) else ArtifactKind.RESULT,
         digest=entry["digest"],
         size_bytes=entry["size"],
         path=f"{staging}/{entry['path']}",

@@ -23,7 +23,7 @@ def retryable(failure: Failure) -> bool:
 
 def wait_s(policy: RetryPolicy, retry: int, *, rng: random.Random) -> float:
     """Seconds before the `retry`-th retry (1, 2, …), jitter included."""
-    base = min(policy.delay_s * 2 ** (min(retry, 64) - 1), policy.cap_s)
+    base: float = min(policy.delay_s * 2 ** (min(retry, 64) - 1), policy.cap_s)
     return base * rng.uniform(1 - policy.jitter, 1 + policy.jitter)
 
 

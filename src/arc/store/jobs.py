@@ -105,7 +105,7 @@ def page(
 
 def counts(tx: Tx) -> dict[str, int]:
     """How many jobs there are in each status, absent ones as 0."""
-    found = dict(tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status)).tuples().all())
+    found = dict(tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status)))
     return {status.value: found.get(status.value, 0) for status in JobStatus}
 
 
@@ -135,11 +135,9 @@ def claimable(tx: Tx, *, now: datetime, limit: int = 200) -> list[Job]:
 
 def next_due(tx: Tx, *, now: datetime) -> datetime | None:
     """When the next waiting retry may start; None when none waits."""
-    return tx.conn.execute(
-        select(func.min(t.jobs.c.not_before, type_=t.Moment())).where(
-            t.jobs.c.status == "queued", t.jobs.c.hold.is_(False), t.jobs.c.not_before > now
-        )
-    ).scalar_one()
+    waiting = (t.jobs.c.status == "queued") & t.jobs.c.hold.is_(False) & (t.jobs.c.not_before > now)
+    due: datetime | None = tx.conn.execute(select(func.min(t.jobs.c.not_before, type_=t.Moment())).where(waiting)).scalar_one()
+    return due
 
 
 def claim(tx: Tx, job_id: str, *, now: datetime) -> Job | None:
