@@ -1,1 +1,20 @@
 """Small statistics that both columns need; plain Python and numpy, no torch and no scipy."""
+
+from arc.stats.bootstrap import bootstrap
+from arc.stats.calibration import CalibrationBin, brier, calibration_bins, calibration_error
+from arc.stats.intervals import Interval, wilson
+from arc.stats.roc import RocPoints, auc, delong, roc_points
+
+__all__ = [
+    "CalibrationBin",
+    "Interval",
+    "RocPoints",
+    "auc",
+    "bootstrap",
+    "brier",
+    "calibration_bins",
+    "calibration_error",
+    "delong",
+    "roc_points",
+    "wilson",
+]
