@@ -6,7 +6,7 @@ a pipe. A crash, a bomb or an endless loop ends the child; the caller gets `BadD
 
 Why a fresh interpreter and not a fork: the caller may be a training process with native threads, and a forked
 child of such a process can hang for ever in a lock that no thread will release. `subprocess` without a hook
-in the child is safe there, costs about 20 ms and the imports of the function's module (keep that module light),
+in the child is safe there, costs about 35 ms and the imports of the function's module (keep that module light),
 and starts without the caller's memory, environment and open files. So hand it many files in one call.
 
 Limits, set after the imports and so on top of what the code itself takes: memory (address space), processor
