@@ -85,9 +85,9 @@ def _open(path: Path, rules: Mapping[str, Any]) -> tuple[Image.Image, tuple[int,
 def _decoded(path: Path, rules: Mapping[str, Any]) -> Image.Image:
     most = float(rules["max_megapixels"])
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as handle, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on metadata and large pictures; the limit below is ours and lower
-            opened = Image.open(path, formats=FORMATS)
+            opened = Image.open(handle, formats=FORMATS)
             if opened.width * opened.height > most * 1e6:
                 raise TooLarge(f"{opened.width} x {opened.height} pixels are more than {most:g} million (max_megapixels)")
             if opened.width < 16 or opened.height < 16:
@@ -95,13 +95,13 @@ def _decoded(path: Path, rules: Mapping[str, Any]) -> Image.Image:
             if getattr(opened, "n_frames", 1) > 1 and opened.format == "TIFF":
                 raise BadData("a TIFF of several pages; one photograph a file is read")
             opened.load()
+            return opened
     except Image.DecompressionBombError:
         raise TooLarge(f"the photograph has more than {most:g} million pixels (max_megapixels)") from None
     except UnidentifiedImageError:
         raise BadData(f"it is no {', '.join(FORMATS)} picture, or its header is damaged") from None
     except _DAMAGED as error:
         raise BadData(f"it cannot be decoded: {str(error)[:160] or type(error).__name__}") from None
-    return opened
 
 
 def _rgb(image: Image.Image) -> Image.Image:
