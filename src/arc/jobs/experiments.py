@@ -70,7 +70,7 @@ class Experiments:
             experiment = experiments.get(tx, experiment_id)
             self._check_idle(tx, experiment_id)
             made = artifacts.of_experiment(tx, experiment_id)
-            self._check_unreferenced(tx, experiment_id, made)
+            self._check_unreferenced(tx, experiment, made)
             experiments.delete(tx, experiment_id)
             events.append(tx, subject=experiment_id, kind="experiment.deleted", actor=actor, detail={"artifacts": len(made)})
             unused = [row.digest for row in made if artifacts.by_digest(tx, row.digest) is None]
@@ -83,11 +83,11 @@ class Experiments:
         if active:
             raise Conflict(f"job {active[0].id} of experiment {experiment_id} is {active[0].status.value}", field="experiment_id")
 
-    def _check_unreferenced(self, tx: Tx, experiment_id: str, made: list[Artifact]) -> None:
-        mine = {row.digest for row in made} | {row.job_id for row in made}
-        for job in rows.referring(tx, sorted(mine)):
-            if job.experiment_id != experiment_id:
-                raise Conflict(f"job {job.id} reads an artifact of experiment {experiment_id}", field="experiment_id", value=experiment_id)
+    def _check_unreferenced(self, tx: Tx, experiment: Experiment, made: list[Artifact]) -> None:
+        members = rows.page(tx, experiment=experiment.id, limit=1000).items
+        for job in rows.referring(tx, sorted({row.digest for row in made} | {job.id for job in members})):
+            if job.experiment_id != experiment.id:
+                raise Conflict(f"job {job.id} reads from experiment {experiment.id}", field="experiment_id", value=experiment.id)
 
     def _remove_files(self, experiment_id: str, digests: list[str]) -> None:
         folder = self.layout.experiment(experiment_id)

@@ -55,7 +55,7 @@ def insert(tx: Tx, job: Job, *, key: str | None = None, request_digest: str | No
     if job.needs:
         tx.conn.execute(_INSERT_NEED, [{"job_id": job.id, "needs_id": need} for need in job.needs])
     refs = [parse_input(text, field="inputs") for text in job.inputs.values()]
-    targets = {ref.target for ref in refs if ref.scheme in ("artifact", "job")} | set(job.needs)
+    targets = {ref.target for ref in refs if ref.scheme in ("artifact", "job")}
     if job.resumed_from:
         targets.add(job.resumed_from)
     if targets:
@@ -221,7 +221,7 @@ def active_in_experiment(tx: Tx, experiment_id: str) -> list[Job]:
 
 
 def referring(tx: Tx, targets: Sequence[str]) -> list[Job]:
-    """The jobs that read or need one of the targets (digests and job ids)."""
+    """The jobs that read, or resume, one of the targets (digests and job ids)."""
     ids = select(t.job_references.c.job_id).where(t.job_references.c.target.in_(targets))
     return _jobs(tx, tx.conn.execute(select(t.jobs).where(t.jobs.c.id.in_(ids)).order_by(t.jobs.c.id)).all()) if targets else []
 
