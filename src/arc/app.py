@@ -64,6 +64,8 @@ class App:
         self.access.prepare()
         if engine:
             self._lock = _own(self.settings.workspace)
+            if not self.store.own():
+                raise Conflict("another control plane runs the jobs of this database", field="database_url")
         self.hub.bind(asyncio.get_running_loop())
         if engine:
             await self.engine.start()

@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 _BUSY_S = 10.0
 _SAFE_SQLITE = (3, 51, 3)
 _CHECKED_BYTES = 64 << 20
-_MIGRATION_LOCK = 0x617263  # an advisory lock of PostgreSQL; the letters of arc
+_MIGRATION_LOCK, _ENGINE_LOCK = 0x617263, 0x617264  # advisory locks of PostgreSQL; the letters of arc, and the number after
 
 
 @dataclass
@@ -62,6 +62,7 @@ class Store:
         self._writer = writer
         self._reader = reader
         self._clock = clock
+        self._owner: Connection | None = None  # the session that holds the engine lock of PostgreSQL
         self._lock = threading.Lock() if writer.dialect.name == "sqlite" else None
 
     @classmethod
@@ -94,7 +95,11 @@ class Store:
         return self._writer.dialect.name
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection, and with them of the engine lock."""
+        if self._owner is not None:
+            self._owner.invalidate()
+            self._owner.close()
+            self._owner = None
         self._reader.dispose()
         self._writer.dispose()
 
@@ -130,6 +135,20 @@ class Store:
                 conn.exec_driver_sql("BEGIN")
             yield Tx(conn, self._clock)
             conn.rollback()
+
+    def own(self) -> bool:
+        """Become the one engine of a PostgreSQL store, by a lock of the session; False when another process is it.
+
+        On SQLite the engine lock of the workspace says who it is, and this is True.
+        """
+        if self._lock is None and self._owner is None:
+            conn = self._writer.connect()
+            if not conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ENGINE_LOCK}).scalar_one():
+                conn.close()
+                return False
+            conn.commit()  # the lock is the session's, not the transaction's
+            self._owner = conn
+        return True
 
     def upkeep(self) -> dict[str, Any]:
         """WAL checkpoint and incremental vacuum on SQLite; nothing on PostgreSQL, which does it by itself."""

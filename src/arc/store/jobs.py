@@ -105,7 +105,7 @@ def page(
 
 def counts(tx: Tx) -> dict[str, int]:
     """How many jobs there are in each status, absent ones as 0."""
-    found = dict(tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status)))
+    found: dict[str, int] = dict(tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status)).tuples().all())
     return {status.value: found.get(status.value, 0) for status in JobStatus}
 
 
