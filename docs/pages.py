@@ -131,8 +131,11 @@ def routes_page() -> list[str]:
     rows = []
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            answers = ", ".join(sorted(operation["responses"]))
+            answers = ", ".join(sorted(status for status in operation["responses"] if status < "300"))
             words = (operation.get("description") or operation.get("summary") or "").split("\n\n")[0].replace("\n", " ")
             rows.append((f"`{method.upper()} {path}`", operation.get("x-role", ""), answers, words))
-    intro = "The least role that may use it is named; `public` needs no token. `GET /openapi.json` has the shapes of requests and answers."
+    intro = (
+        "The least role that may use it is named; `public` needs no token. What is refused is answered with a problem document whose kind is "
+        "one of the [errors](errors.md). `GET /openapi.json` has the shapes of requests and answers."
+    )
     return ["# Routes", "", intro, "", *grid(("Route", "Role", "Answers", "Does"), rows)]
