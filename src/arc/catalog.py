@@ -62,7 +62,9 @@ def row(name: str) -> Row:
     try:
         return rows()[name]
     except KeyError:
-        raise NotFound(f"there is no recipe {name[:80]!r}; there are {', '.join(sorted(rows()))}", field="recipe", value=name[:80]) from None
+        raise NotFound(
+            f"there is no recipe {name[:80]!r}; there are {', '.join(sorted(rows()))}", field="recipe", value=name[:80]
+        ) from None
 
 
 @cache

@@ -31,7 +31,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     workspace: Path = _setting(
-        Path("arc-workspace"), unit="folder", reason="Everything ARC keeps; below the working folder so that a first try touches nothing else."
+        Path("arc-workspace"),
+        unit="folder",
+        reason="Everything ARC keeps; below the working folder so that a first try touches nothing else.",
     )
     database_url: str = _setting(
         "", unit="URL", reason="Empty means SQLite in the workspace; a team that outgrows one machine gives a postgresql:// URL."
@@ -48,21 +50,28 @@ class Settings(BaseModel):
     backend: str = _setting("local", unit="name", reason="Processes on this machine; no other service is needed.")
     task_slots: int = _setting(0, unit="attempts", reason="0 means one for each GPU, or 2 when there is none.", ge=0, le=4096)
     light_slots: int = _setting(2, unit="attempts", reason="Short jobs that a training must not block.", ge=1, le=4096)
-    threads_per_task: int = _setting(0, unit="threads", reason="0 means the cores divided by the task slots; frozen into each job.", ge=0, le=1024)
-    max_total_memory_gb: float = _setting(
-        0.0, unit="GB", reason="0 means what the machine has.", alias="MAX_TOTAL_MEMORY_GB", ge=0
+    threads_per_task: int = _setting(
+        0, unit="threads", reason="0 means the cores divided by the task slots; frozen into each job.", ge=0, le=1024
     )
+    max_total_memory_gb: float = _setting(0.0, unit="GB", reason="0 means what the machine has.", alias="MAX_TOTAL_MEMORY_GB", ge=0)
     memory_reserve_gb: float = _setting(1.0, unit="GB", reason="Left to the system and to the control plane.", ge=0)
-    lease_ttl_s: float = _setting(30.0, unit="seconds", reason="An attempt unheard of for this long is examined, never simply restarted.", gt=0)
+    lease_ttl_s: float = _setting(
+        30.0, unit="seconds", reason="An attempt unheard of for this long is examined, never simply restarted.", gt=0
+    )
     sample_interval_s: float = _setting(
-        5.0, unit="seconds", reason="Leases, memory and timeouts are looked at this often; nothing between submit and start waits for it.",
-        alias="RESOURCE_CHECK_INTERVAL", gt=0,
+        5.0,
+        unit="seconds",
+        reason="Leases, memory and timeouts are looked at this often; nothing between submit and start waits for it.",
+        alias="RESOURCE_CHECK_INTERVAL",
+        gt=0,
     )
     upkeep_interval_s: float = _setting(3600.0, unit="seconds", reason="WAL checkpoint and vacuum once an hour keep the file small.", gt=0)
     max_body_mb: float = _setting(8.0, unit="MB", reason="JSON requests are small; more is a mistake or an attack.", gt=0)
     max_extracted_gb: float = _setting(10.0, unit="GB", reason="An archive that unpacks to more is refused while it is read.", gt=0)
     sse_heartbeat_s: float = _setting(15.0, unit="seconds", reason="Shorter than the idle timeout of common proxies.", gt=0)
-    shutdown_s: float = _setting(15.0, unit="seconds", reason="Running attempts checkpoint within this time when the control plane stops.", gt=0)
+    shutdown_s: float = _setting(
+        15.0, unit="seconds", reason="Running attempts checkpoint within this time when the control plane stops.", gt=0
+    )
     allow_fault_jobs: bool = _setting(False, unit="yes/no", reason="The recipe probe.faults breaks things on purpose; off unless you test.")
     log_json: bool = _setting(False, unit="yes/no", reason="Lines for people by default, JSON for log collectors.")
 

@@ -105,9 +105,7 @@ class TemporaryError(ArcError):
     exit_code = 3
     decision = "retry"
 
-    def __init__(
-        self, message: str | None = None, *, delay_s: float = 5.0, field: str | None = None, value: Any = None
-    ) -> None:
+    def __init__(self, message: str | None = None, *, delay_s: float = 5.0, field: str | None = None, value: Any = None) -> None:
         super().__init__(message, field=field, value=value)
         self.delay_s = delay_s
 

@@ -89,7 +89,9 @@ class JobRequest(BaseModel):
     auto_resume: bool = Field(True, description="Start a retry from the last good checkpoint.")
     memory_gb: float | None = Field(None, gt=0, le=65_536, description="Memory to reserve, in GB; the recipe's own need when not given.")
     gpu_id: int | None = Field(None, ge=0, le=1023, description="Run on this GPU.")
-    threads: int | None = Field(None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given.")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given."
+    )
     dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
 
 

@@ -104,7 +104,13 @@ class RunContext(Protocol):
         ...
 
     def progress(
-        self, done: float, of: float | None = None, *, unit: str = "step", eta_s: float | None = None, values: Mapping[str, float] | None = None
+        self,
+        done: float,
+        of: float | None = None,
+        *,
+        unit: str = "step",
+        eta_s: float | None = None,
+        values: Mapping[str, float] | None = None,
     ) -> None:
         """Say how far the work is, for people; at most a few times a second."""
         ...
