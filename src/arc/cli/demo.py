@@ -17,9 +17,10 @@ from arc.cli.follow import exit_code, follow_all, outcome
 from arc.cli.options import Json, Workspace, examples, settings_of
 from arc.cli.output import document, facts, say
 from arc.cli.session import Link, session
+from arc.cli.submit import job_request
 from arc.cli.verdict import verdict
 from arc.core.errors import NotFound
-from arc.core.job import Job, JobRequest
+from arc.core.job import Job
 from arc.settings import Settings
 
 _SEED = 7  # so that everyone's demo is the same one
@@ -39,15 +40,16 @@ class Plan:
     command: str
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
     app.command(
+        rich_help_panel=panel,
         epilog=examples(
             "arc demo # draws its own photographs",
             "arc demo --data ~/eyes.zip # one folder a class: glaucoma/, normal/",
             "arc demo --data ~/eyes --model efficientnet_b0 --epochs 20",
             "arc demo --quick # a minute, for a first look",
-        )
+        ),
     )(demo)
 
 
@@ -55,13 +57,15 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="A folder or archive of your own photographs, one folder a class.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer patients and epochs; good for a look, not for a number.")] = False,
     patients: Annotated[
-        int | None, typer.Option(metavar="N", min=4, help="Synthetic patients, two photographs each.", show_default="320")
+        int | None, typer.Option(metavar="N", min=4, help="Synthetic patients, two photographs each; 320 by default, 96 with --quick.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Most passes over the training split.", show_default="30")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Most passes over the training split; 30 by default, 6 with --quick.")
+    ] = None,
     model: Annotated[
-        Literal["small_cnn", "efficientnet_b0"] | None, typer.Option(help="efficientnet_b0 wants a GPU.", show_default="small_cnn")
+        Literal["small_cnn", "efficientnet_b0"] | None, typer.Option(help="small_cnn by default; efficientnet_b0 wants a GPU.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Random seed: the same one gives the same numbers.")] = _SEED,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed: the same one gives the same numbers.")] = _SEED,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
@@ -124,7 +128,7 @@ def _submit(link: Link, plan: Plan) -> Iterator[tuple[str, Job]]:
     """The jobs of the demo with their titles, each submitted after the one it reads from."""
 
     def ask(recipe: str, inputs: dict[str, str], **params: Any) -> Job:
-        return link.client.jobs.submit(JobRequest(recipe=recipe, inputs=inputs, params=params, seed=plan.seed))
+        return link.client.jobs.submit(job_request(recipe=recipe, inputs=inputs, params=params, seed=plan.seed))
 
     archive = f"path:{plan.data}"
     if plan.data is None:

@@ -8,9 +8,9 @@ from arc.cli.output import document, say, styled_state, table
 from arc.cli.session import serving
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
-    app.command(epilog=examples("arc doctor", "arc doctor --json"))(doctor)
+    app.command(rich_help_panel=panel, epilog=examples("arc doctor", "arc doctor --json"))(doctor)
 
 
 def doctor(workspace: Workspace = None, as_json: Json = False) -> None:

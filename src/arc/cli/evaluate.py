@@ -6,18 +6,19 @@ import typer
 
 from arc.cli.options import Json, Wait, Workspace, examples, settings_of
 from arc.cli.session import session
-from arc.cli.submit import send
+from arc.cli.submit import job_request, send
 from arc.cli.train import dataset_ref
 from arc.client import Client
 from arc.core.errors import Conflict
-from arc.core.job import Job, JobRequest
+from arc.core.job import Job
 from arc.core.states import JobStatus
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
     app.command(
         "eval",
+        rich_help_panel=panel,
         epilog=examples(
             "arc eval EXPERIMENT # on the sealed patients of its dataset",
             "arc eval JOB --split val",
@@ -43,7 +44,7 @@ def evaluate(
     with session(settings_of(workspace), engine=wait) as link:
         training = training_of(link.client, trained)
         params: dict[str, Any] = {"split": split} | ({} if threshold is None else {"threshold": threshold})
-        request = JobRequest(
+        request = job_request(
             recipe="fundus.evaluate",
             params=params,
             inputs={

@@ -14,9 +14,9 @@ group = typer.Typer(no_args_is_help=True, help="Look at experiments and tidy the
 ExperimentId = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of the experiment, as arc experiments list shows it.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the group to `arc`."""
-    app.add_typer(group, name="experiments")
+    app.add_typer(group, name="experiments", rich_help_panel=panel)
 
 
 @group.command("list", epilog=examples("arc experiments list", "arc experiments list --search demo --json"))

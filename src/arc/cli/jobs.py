@@ -17,9 +17,9 @@ group = typer.Typer(no_args_is_help=True, help="List, watch, stop and continue j
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job, as arc jobs list shows it.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the group to `arc`."""
-    app.add_typer(group, name="jobs")
+    app.add_typer(group, name="jobs", rich_help_panel=panel)
 
 
 @group.command("list", epilog=examples("arc jobs list", "arc jobs list --status running", "arc jobs list --json # for programs"))

@@ -41,15 +41,14 @@ Workspace = Annotated[
         "--workspace",
         "-w",
         callback=_nearer_workspace,
-        help="Folder that ARC keeps everything in.",
-        show_default="ARC_WORKSPACE or ./arc-workspace",
+        help="Folder that ARC keeps everything in; ARC_WORKSPACE or ./arc-workspace by default.",
     ),
 ]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the recipe; may be given often. 1e-3 is a number."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Random seed; drawn when not given.")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="Random seed; drawn when not given.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job to its end.")]
 
 

@@ -68,13 +68,14 @@ def plain(value: Any) -> Any:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
-    """A table on stdout; columns in `right` are aligned to the right, states are coloured."""
+    """A table on stdout, nothing when it has no rows; columns in `right` are aligned to the right, states are coloured."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for number, heading in enumerate(headings):
         shown.add_column(heading, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(_cell(item) for item in row))
-    stdout().print(shown)
+    if shown.rows:
+        stdout().print(shown)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

@@ -24,9 +24,9 @@ group = typer.Typer(
 )
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the group to `arc`."""
-    app.add_typer(group, name="recipes")
+    app.add_typer(group, name="recipes", rich_help_panel=panel)
 
 
 @group.callback()
@@ -113,14 +113,17 @@ def _default(field: dict[str, Any]) -> str:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """The type and bounds of a parameter in a few words: `1..100000`, `adam | sgd`, `number > 0`."""
+    """The type and bounds of a parameter in a few words: `integer from 1 to 100000`, `adam | sgd`."""
     if "enum" in field:
         return " | ".join(str(value) for value in field["enum"])
     if "anyOf" in field:
         return " | ".join(_type(one) for one in field["anyOf"])
-    bounds = [
-        f"{sign} {field[key]:g}"
-        for key, sign in (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
-        if key in field
-    ]
-    return " ".join([str(field.get("type", "any")), ", ".join(bounds)]).strip()
+    low = _bound(field, "minimum", "from", "exclusiveMinimum", "above")
+    high = _bound(field, "maximum", "to", "exclusiveMaximum", "below")
+    return " ".join(part for part in (str(field.get("type", "any")), low, high) if part)
+
+
+def _bound(field: dict[str, Any], inclusive: str, word: str, exclusive: str, other: str) -> str:
+    if inclusive in field:
+        return f"{word} {field[inclusive]:g}"
+    return f"{other} {field[exclusive]:g}" if exclusive in field else ""

@@ -54,8 +54,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="ARC trains, judges, ships and keeps improving models. Start with [cyan]arc demo[/cyan].",
 )
-for _part in (demo, serve, submit, jobs, train, evaluate, experiments, recipes, tokens, settings, doctor):
-    _part.register(app)
+for _panel, _parts in (
+    ("Start", (demo, serve, doctor)),
+    ("Work", (submit, train, evaluate, jobs, experiments)),
+    ("Look up and set up", (recipes, settings, tokens)),
+):
+    for _part in _parts:
+        _part.register(app, panel=_panel)
 
 
 def _show_version(value: bool) -> None:
@@ -67,7 +72,9 @@ def _show_version(value: bool) -> None:
 @app.callback()
 def _root(
     ctx: typer.Context,
-    workspace: Annotated[Path | None, typer.Option("--workspace", "-w", help="Folder that ARC keeps everything in.")] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", "-w", help="Folder that ARC keeps everything in; understood after the command, too.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     ctx.obj = Call(workspace=workspace)

@@ -17,15 +17,16 @@ _TOML = """\
 """
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the commands to `arc`."""
-    app.command(epilog=examples("arc init", "arc init --workspace /data/arc"))(init)
+    app.command(rich_help_panel=panel, epilog=examples("arc init", "arc init --workspace /data/arc"))(init)
     app.command(
+        rich_help_panel=panel,
         epilog=examples(
             "arc serve",
             "arc serve --port 9000 --workspace /data/arc",
             "ARC_DATA_ROOTS=/data/eyes arc serve # let requests name photographs there",
-        )
+        ),
     )(serve)
 
 
@@ -48,9 +49,9 @@ def init(workspace: Workspace = None, as_json: Json = False) -> None:
 
 def serve(
     port: Annotated[
-        int | None, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.", show_default="ARC_PORT or 8000")
+        int | None, typer.Option(metavar="N", min=0, max=65535, help="Port; ARC_PORT or 8000 by default, 0 takes a free one.")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address; anything but loopback needs allowed_hosts.", show_default="127.0.0.1")] = None,
+    host: Annotated[str | None, typer.Option(help="Address; 127.0.0.1 by default, anything but loopback needs allowed_hosts.")] = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:

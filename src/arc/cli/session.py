@@ -9,6 +9,7 @@ Ctrl-C and SIGTERM end the block: what runs in this process then writes a checkp
 queue. Not covered: an engine that another process holds without serving it; the app then says its pid.
 """
 
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,7 @@ def _own_control_plane(settings: Settings, *, engine: bool) -> Iterator[Link]:
         file.replace(file.with_name("arc.log.1"))
     with file.open("a") as log, _terminable():
         logs.configure(as_json=settings.log_json, stream=log)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # our own requests, which the other side logs
         plane = ControlPlane(build(settings), host="127.0.0.1", port=0, engine=engine)
         try:
             plane.start_background()

@@ -7,9 +7,9 @@ from arc.cli.options import Json, Workspace, examples
 from arc.cli.output import document, table
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
-    app.command(epilog=examples("arc settings", "ARC_PORT=9000 arc settings --json"))(settings)
+    app.command(rich_help_panel=panel, epilog=examples("arc settings", "ARC_PORT=9000 arc settings --json"))(settings)
 
 
 def settings(workspace: Workspace = None, as_json: Json = False) -> None:

@@ -1,28 +1,31 @@
 """`arc submit`: any recipe as a job."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import ValidationError
 
 from arc.cli.follow import watch_to_end
 from arc.cli.options import Json, Parameters, Seed, Wait, Workspace, examples, settings_of
 from arc.cli.output import document, note, say
 from arc.cli.session import Link, session
 from arc.cli.values import pairs, params
+from arc.core.errors import InvalidSpec
 from arc.core.job import JobRequest
 
 Level = Literal["CRITICAL", "HIGH", "NORMAL", "LOW"]
 Urgency = Annotated[Level, typer.Option("--priority", case_sensitive=False, help="First in, first out within one priority.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
     app.command(
+        rich_help_panel=panel,
         epilog=examples(
             "arc submit fundus.classify --input dataset=dataset:demo -p epochs=5 -p lr=1e-3",
             "arc submit data.unpack --input archive=path:/data/eyes.zip -p name=eyes --no-wait",
             "arc submit fundus.report --needs JOB --priority HIGH --key tuesday # a repeated call with the key returns the first job",
-        )
+        ),
     )(submit)
 
 
@@ -31,26 +34,22 @@ def submit(
     param: Parameters = None,
     input_: Annotated[
         list[str] | None,
-        typer.Option("--input", "-i", metavar="NAME=REF", help="dataset:NAME[@V], artifact:DIGEST, job:ID/OUTPUT or path:FILE."),
+        typer.Option("--input", "-i", metavar="NAME=REF", help="dataset:NAME@VERSION, artifact:DIGEST, job:ID/OUTPUT or path:FILE."),
     ] = None,
     needs: Annotated[list[str] | None, typer.Option(metavar="JOB", help="A job that must complete first; may be given often.")] = None,
     priority: Urgency = "NORMAL",
     seed: Seed = None,
     experiment: Annotated[str | None, typer.Option(help="Join this experiment.")] = None,
-    max_retries: Annotated[int, typer.Option(metavar="N", min=0, max=100, help="Attempts after the first.")] = 3,
-    retry_delay: Annotated[
-        float, typer.Option(metavar="N", min=0, max=86_400, help="Seconds before the first retry; doubles each time.")
-    ] = 60.0,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="N", min=0.001, max=31_536_000, help="Longest time of one attempt, in seconds.")
-    ] = None,
+    max_retries: Annotated[int, typer.Option(metavar="N", min=0, help="Attempts after the first.")] = 3,
+    retry_delay: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Seconds before the first retry; doubles each time.")] = 60.0,
+    timeout: Annotated[float | None, typer.Option(metavar="SECONDS", min=0, help="Longest time of one attempt, in seconds.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: a repeated submit with it returns the first job.")] = None,
     wait: Wait = True,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
     """Submit a job of any recipe."""
-    request = JobRequest(
+    request = job_request(
         recipe=recipe,
         params=params(param or ()),
         inputs=pairs(input_ or (), option="--input"),
@@ -64,6 +63,16 @@ def submit(
     )
     with session(settings_of(workspace), engine=wait) as link:
         send(link, request, wait=wait, as_json=as_json, key=key)
+
+
+def job_request(**fields: Any) -> JobRequest:
+    """The request with these fields; InvalidSpec names the first wrong one and its value."""
+    try:
+        return JobRequest(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidSpec(f"{name} = {str(first.get('input'))[:80]}: {first['msg']}", field=name, value=first.get("input")) from None
 
 
 def send(link: Link, request: JobRequest, *, wait: bool, as_json: bool, key: str | None = None) -> None:

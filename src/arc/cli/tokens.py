@@ -13,9 +13,9 @@ group = typer.Typer(no_args_is_help=True, help="Make and end tokens for programs
 TokenId = Annotated[str, typer.Argument(metavar="TOKEN", help="Id of the token, as arc token list shows it.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the group to `arc`."""
-    app.add_typer(group, name="token")
+    app.add_typer(group, name="token", rich_help_panel=panel)
 
 
 @group.command(epilog=examples("arc token create dashboard", "arc token create nightly --role operator --json"))

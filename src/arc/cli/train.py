@@ -6,17 +6,16 @@ import typer
 
 from arc.cli.options import Json, Parameters, Seed, Wait, Workspace, examples, settings_of
 from arc.cli.session import session
-from arc.cli.submit import Urgency, send
+from arc.cli.submit import Urgency, job_request, send
 from arc.cli.values import params
 from arc.core.inputs import parse_input
-from arc.core.job import JobRequest
 
 group = typer.Typer(no_args_is_help=True, help="Train a model.")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer, *, panel: str) -> None:
     """Add the group to `arc`."""
-    app.add_typer(group, name="train")
+    app.add_typer(group, name="train", rich_help_panel=panel)
 
 
 @group.command(
@@ -42,7 +41,7 @@ def classifier(
 ) -> None:
     """Train a classifier of fundus photographs on a dataset's training split."""
     named: dict[str, Any] = {"model": model, "epochs": epochs, "batch_size": batch_size, "lr": lr, "loss": loss}
-    request = JobRequest(
+    request = job_request(
         recipe="fundus.classify",
         params={name: value for name, value in named.items() if value is not None} | params(param or ()),
         inputs={"dataset": dataset_ref(dataset)},

@@ -23,16 +23,16 @@ def address(workspace: Path) -> str | None:
     return url if _start_time(pid) == start else None
 
 
-def token(workspace: Path, file: Path | None = None) -> str:
-    """The secret in the token file, `<workspace>/secrets/token` by default; NotFound naming the file."""
-    path = file or workspace / TOKEN_FILE
+def token(workspace: Path) -> str:
+    """The secret in `<workspace>/secrets/token`; NotFound naming the file."""
+    path = workspace / TOKEN_FILE
     try:
         found = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a text"
-        raise NotFound(f"the token file {path} cannot be read: {why}", field="token_file", value=str(path)) from None
+        raise NotFound(f"the token file {path} cannot be read: {why}", field="token", value=str(path)) from None
     if not found:
-        raise NotFound(f"the token file {path} is empty", field="token_file", value=str(path))
+        raise NotFound(f"the token file {path} is empty", field="token", value=str(path))
     return found
 
 
