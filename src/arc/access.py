@@ -99,7 +99,7 @@ class Access:
     def revoke(self, token_id: str, *, actor: str = "cli") -> None:
         """End a token at once; NotFound for an unknown one. Revoking twice is no error."""
         with self._store.write() as tx:
-            token = self._known(tx, token_id)
+            token = tokens.get(tx, token_id)
             if token.revoked_at is None:
                 tokens.revoke(tx, token_id, now=tx.clock.now())
                 events.append(tx, subject=token_id, kind="token.revoked", actor=actor, detail={"name": token.name})
@@ -111,7 +111,7 @@ class Access:
         """
         secret = _secret()
         with self._store.write() as tx:
-            old = self._known(tx, token_id)
+            old = tokens.get(tx, token_id)
             if old.revoked_at is not None:
                 raise NotFound(f"token {token_id[:80]!r} was revoked", field="token_id", value=token_id[:80])
             mine = self._read_file()
@@ -150,12 +150,6 @@ class Access:
         tokens.insert(tx, token, secret_hash=digest(secret))
         events.append(tx, subject=token.id, kind=kind, actor=actor, detail={"name": name, "role": role.value})
         return token
-
-    def _known(self, tx: Tx, token_id: str) -> Token:
-        for token in tokens.all(tx):
-            if token.id == token_id:
-                return token
-        raise NotFound(f"there is no token {token_id[:80]!r}", field="token_id", value=token_id[:80])
 
     def _read_file(self) -> str:
         try:

@@ -13,6 +13,7 @@ A second signal skips the waiting: the attempts are left running, and the next s
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -29,6 +30,7 @@ from fastapi import FastAPI
 from arc.api.server import create_app
 from arc.app import App
 from arc.core.errors import ArcError, Conflict, InvalidSpec, PermanentError
+from arc.telemetry import logs
 
 CONTROL_FILE: Final = "control.json"
 _CONNECTIONS_END_S = 3
@@ -53,16 +55,19 @@ class ControlPlane:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None
         self._hurry: asyncio.Event | None = None
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, from the main thread; the errors of `App.start`."""
+        """Serve until SIGINT or SIGTERM, from the main thread, with logs on standard error; the errors of `App.start`."""
+        logs.configure(as_json=self.app.settings.log_json)
         asyncio.run(self._serve(signals=True))
 
     def start_background(self, *, timeout_s: float = 60.0) -> None:
         """Serve from a thread, and return when requests are answered; the errors of `App.start` are raised here."""
+        if not structlog.is_configured():
+            logs.configure(as_json=self.app.settings.log_json, level=logging.WARNING)  # the output belongs to the command
         self._thread = threading.Thread(target=self._in_thread, name="control-plane", daemon=True)
         self._thread.start()
         if not self._ready.wait(timeout_s):
@@ -74,9 +79,9 @@ class ControlPlane:
 
     def stop(self, *, timeout_s: float = 60.0) -> None:
         """End serving and wait until everything is closed; from any thread but its own. Stopping twice is no error."""
-        if self._loop is not None and self._server is not None:
+        if self.loop is not None and self._server is not None:
             with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
-                self._loop.call_soon_threadsafe(self._server.end)
+                self.loop.call_soon_threadsafe(self._server.end)
         if self._thread is not None:
             self._thread.join(timeout_s)
 
@@ -89,7 +94,7 @@ class ControlPlane:
             self._ready.set()
 
     async def _serve(self, *, signals: bool) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._hurry = asyncio.Event()
         web = create_app(self.app)
         self._server = _Server(_config(web), web.state.stopping)
@@ -124,9 +129,9 @@ class ControlPlane:
         self.app.close()
 
     def _take_signals(self) -> None:
-        assert self._loop is not None
+        assert self.loop is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._signalled)
+            self.loop.add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
         assert self._server is not None

@@ -19,13 +19,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 _OVER: dict[int | str, dict[str, Any]] = {204: {"description": "The job is over and everything was told."}}
 
 
-@router.get("/jobs/{job_id}/events", **viewer, response_class=sse.EventStream, responses=_STREAM | _OVER)
+@router.get("/jobs/{job_id}/events", **viewer, status_code=200, response_class=sse.EventStream, responses=_STREAM | _OVER)
 async def job_events(job_id: JobId, request: Request, house: House, last_event_id: LastId = None) -> Response:
     """What happens to one job, from its beginning or after `Last-Event-ID`, until it is over."""
     return await sse.of_job(house, job_id, last_event_id, request.app.state.stopping)
 
 
-@router.get("/events", **viewer, response_class=sse.EventStream, responses=_STREAM)
+@router.get("/events", **viewer, status_code=200, response_class=sse.EventStream, responses=_STREAM)
 async def all_events(request: Request, house: House, last_event_id: LastId = None) -> Response:
     """What happens to everything, from now on or after `Last-Event-ID`; it does not end."""
     return await sse.of_all(house, last_event_id, request.app.state.stopping)

@@ -74,6 +74,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         shared |= _ON_BODIES
     answers = operation.setdefault("responses", {})
     answers.pop("422", None)
+    for status, own in list(answers.items()):
+        if status >= "400" and "content" not in own:
+            answers[status] = _problem(own["description"], retry=status == "429")
     for status, meaning in shared.items():
         answers.setdefault(status, _problem(meaning, retry=status in ("503", "507")))
 

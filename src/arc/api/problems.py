@@ -112,12 +112,18 @@ async def arc_error(request: Request, error: Exception) -> Response:
 async def http_error(request: Request, error: Exception) -> Response:
     """Exception handler for what the framework itself refuses: unknown routes, methods, media types."""
     assert isinstance(error, HTTPException)
-    detail = error.detail
+    detail, headers = error.detail, error.headers
     if error.status_code == 404:
         detail = "there is no such route"
     elif error.status_code == 405:
-        detail = f"{request.scope['method'][:20]} is not a method of this route"
-    return answer(request.scope, error.status_code, detail, headers=error.headers)
+        detail, headers = f"{request.scope['method'][:20]} is not a method of this route", {"Allow": ", ".join(_methods(request))}
+    return answer(request.scope, error.status_code, detail, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that a path has, over all the routes of that path."""
+    routes: list[Any] = request.app.routes
+    return sorted({method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods})
 
 
 async def invalid_request(request: Request, error: Exception) -> Response:

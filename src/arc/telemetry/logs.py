@@ -40,11 +40,27 @@ def configure(*, as_json: bool = False, stream: TextIO | None = None, level: int
         cache_logger_on_first_use=False,
     )
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, json_line if as_json else plain_line]
-    target = logging.StreamHandler(stream or sys.stderr)
+    target = logging.StreamHandler(stream) if stream is not None else _Stderr()
     target.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
     root.handlers[:] = [target]
     root.setLevel(level)
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment, which a test or a progress bar may exchange."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """Standard error."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        raise AttributeError("the stream of this handler is always standard error")
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
