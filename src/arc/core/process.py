@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from arc.core.attempt import ProcessIdentity
 from arc.core.journal import EXIT, PROCESS
 from arc.core.ports import Exit, Liveness
@@ -125,11 +127,18 @@ def identity_or_revoke(staging: Path) -> ProcessIdentity | None:
     try:
         os.link(part, staging / PROCESS)
     except FileExistsError:
-        found = json.loads((staging / PROCESS).read_text())
-        return None if found.get("revoked") else ProcessIdentity.model_validate(found)
+        return _published(staging / PROCESS)
     finally:
         part.unlink(missing_ok=True)
     return None
+
+
+def _published(path: Path) -> ProcessIdentity | None:
+    """The identity in a process file; None for a revoked launch, and for a file that a loss of power has emptied."""
+    try:
+        return ProcessIdentity.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None
 
 
 def read_exit(staging: Path) -> Exit | None:
