@@ -161,26 +161,27 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], *, name: 
 
 
 def calibration(
-    predicted: Sequence[float],
-    observed: Sequence[float],
+    predicted: Sequence[float | None],
+    observed: Sequence[float | None],
     *,
     name: str,
-    low: Sequence[float] | None = None,
-    high: Sequence[float] | None = None,
+    low: Sequence[float | None] | None = None,
+    high: Sequence[float | None] | None = None,
     counts: Sequence[int] | None = None,
 ) -> Svg:
-    """Observed frequency against mean predicted probability, a dot a bin, with its interval and its size as area."""
+    """Observed frequency against mean predicted probability, a dot a bin, with its interval and its size as area; empty bins are None."""
     x, y = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
     with mpl.rc_context(_STYLE):
         canvas, axes = _canvas(3.5, 3.4)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
         if low is not None and high is not None:
-            axes.vlines(x, low, high, color=ACCENT, alpha=0.45, linewidth=1.4)
+            axes.vlines(x, np.asarray(low, dtype=float), np.asarray(high, dtype=float), color=ACCENT, alpha=0.45, linewidth=1.4)
         sizes = 18 + 70 * np.asarray(counts) / max(1, *counts) if counts else 30
-        axes.plot(x, y, color=ACCENT, linewidth=1, alpha=0.6)
+        there = np.isfinite(x) & np.isfinite(y)
+        axes.plot(x[there], y[there], color=ACCENT, linewidth=1, alpha=0.6)
         axes.scatter(x, y, s=sizes, color=ACCENT, linewidth=0, zorder=4)
         _unit_square(axes, "predicted probability", "observed frequency")
-        return _svg(canvas, name, f"calibration: {len(x)} bins of predicted probability against observed frequency")
+        return _svg(canvas, name, f"calibration: {int(np.isfinite(x).sum())} bins of predicted probability against observed frequency")
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -221,7 +222,7 @@ def _svg(canvas: Canvas, name: str, alt: str) -> Svg:
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
-    text = re.sub(r"(font: (?:\w+ )?[\d.]+px) [^;\"]*", rf"\1 {_FONT}", text)
+    text = re.sub(r"font-family: [^;\"]*", f"font-family: {_FONT}", text)
     for color, variable in _VARIABLES.items():
         text = text.replace(color, variable)
     opened = text.index(">") + 1
