@@ -12,7 +12,6 @@ the journal must still say how it ended.
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from arc import catalog
 from arc.core import order as orders
 from arc.core.clock import Clock, SystemClock
-from arc.core.errors import ArcError, InvalidSpec, NoSpace, RecipeBroken
+from arc.core.errors import ArcError, InvalidSpec, RecipeBroken
 from arc.core.journal import ORDER
 from arc.core.ports import LaunchOrder
 from arc.core.process import stat
@@ -67,7 +66,7 @@ def carry_out(
             before_run(order)
         entry = outcomes.of_result(run(context, params))
     except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
-        traceback.print_exception(error, file=stderr or sys.stderr)
+        outcomes.complain(error, stderr or sys.stderr)
         entry = outcomes.of_error(error)
     heartbeat.stop()
     return _conclude(journal, entry, stderr or sys.stderr)
@@ -92,10 +91,8 @@ def _load(order: LaunchOrder) -> tuple[_Run, BaseModel]:
 def _conclude(journal: Journal, entry: dict[str, Any], stderr: TextIO) -> int:
     try:
         journal.outcome(**entry)
-    except NoSpace as error:
-        stderr.write(f"{error.message}; the outcome is not recorded: {entry['status']}\n")
-        return 1
-    except ArcError:  # sealed: whoever did that knows why
+    except (ArcError, OSError) as error:  # sealed from outside, or no room even for this
+        outcomes.complain(error, stderr)
         return 1
     finally:
         journal.close()

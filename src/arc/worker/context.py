@@ -135,8 +135,11 @@ class Context:
         """A line for the reader of the log: in the journal, and on stdout."""
         shown = words(fields)
         self._journal.line("log", event=event, level=level, fields=shown)
-        self._console.write(" ".join([event, *(f"{name}={value!r}" for name, value in shown.items())]) + "\n")
-        self._console.flush()
+        try:
+            self._console.write(" ".join([event, *(f"{name}={value!r}" for name, value in shown.items())]) + "\n")
+            self._console.flush()
+        except OSError:
+            pass  # on a full disk the journal has it, or says NoSpace
 
 
 def _step_of(path: Path) -> int | None:

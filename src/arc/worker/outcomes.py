@@ -1,7 +1,7 @@
 """Outcomes: from what a recipe returned or raised to the last line of the journal.
 
 done        it returned Done
-retry       it returned Retry, or raised a TemporaryError (a full disk, a service that does not answer)
+retry       it returned Retry, or raised a TemporaryError (a service that does not answer) or met a full disk
 cancelled   it returned Cancel, or raised Cancelled because it was asked to stop
 failed      anything else; the class of the failure decides what the engine does about it
 
@@ -9,14 +9,17 @@ An exception class may say its own class in an attribute `failure_class`. Errors
 because this file must work where torch is not installed.
 """
 
-from typing import Any
+import traceback
+from typing import Any, TextIO
 
 from arc.core.attempt import Failure, FailureClass
 from arc.core.errors import ArcError, CallerError, Cancelled, OutOfMemory, RecipeBroken, TemporaryError
 from arc.core.recipe import Cancel, Done, Retry
+from arc.worker.durable import disk_full
 from arc.worker.plain import plain, text
 
 _MESSAGE = 2000
+_FULL_DISK_S = 60.0
 _BY_NAME = {
     "MemoryError": FailureClass.OOM,
     "OutOfMemoryError": FailureClass.OOM,  # torch.OutOfMemoryError, torch.cuda.OutOfMemoryError
@@ -48,6 +51,8 @@ def of_error(error: BaseException) -> dict[str, Any]:
         return {"status": "cancelled", "why": "stop requested" if said == (Cancelled.__doc__ or "").strip() else said}
     if isinstance(error, TemporaryError) and not isinstance(error, OutOfMemory):
         return {"status": "retry", "after_s": float(error.delay_s), "why": text(error.message)}
+    if isinstance(error, OSError) and disk_full(error):
+        return {"status": "retry", "after_s": _FULL_DISK_S, "why": text(f"the disk is full: {error}")}
     return {"status": "failed", "failure": _failure(error).model_dump(mode="json")}
 
 
@@ -74,6 +79,15 @@ def classify(error: BaseException) -> FailureClass:
     if isinstance(error, RuntimeError) and "can't allocate memory" in message:  # torch on the CPU
         return FailureClass.OOM
     return FailureClass.BAD_DATA if isinstance(error, CallerError) else FailureClass.EXCEPTION
+
+
+def complain(error: BaseException, stream: TextIO) -> None:
+    """Write the traceback, for people; on a full disk it is lost, which must not hide the error itself."""
+    try:
+        traceback.print_exception(error, file=stream)
+        stream.flush()
+    except OSError:
+        pass
 
 
 def _shown(message: str) -> str:

@@ -17,7 +17,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -26,6 +25,7 @@ from arc.core.attempt import ProcessIdentity
 from arc.core.journal import EXIT, PROCESS, STDERR, STDOUT
 from arc.core.process import everyone, stat
 from arc.worker.durable import sync_folder
+from arc.worker.outcomes import complain
 from arc.worker.stopping import StopRequest
 
 AttemptMain = Callable[..., int]
@@ -57,7 +57,7 @@ def run(staging: Path, *, secret: int, ready: int, shut: Sequence[int], boot: st
         _write_exit(staging, status)
         code = 0
     except OSError as error:
-        traceback.print_exc()
+        complain(error, sys.stderr)
         if not begun:
             _tell(ready, {"error": f"{type(error).__name__}: {error}", "full": error.errno == errno.ENOSPC})
     finally:
@@ -93,13 +93,14 @@ def _be_the_attempt(staging: Path, *, secret: int, gate: int, shut: Sequence[int
         if os.read(gate, 1) == _GO:
             os.close(gate)
             code = attempt(staging, secret=secret, stop=stop)
-    except Exception:  # noqa: BLE001 - before the recipe runs: the staging folder or the order is broken
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - before the recipe runs: the staging folder or the order is broken
+        complain(error, sys.stderr)
         code = 1
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
 
 
 def _let_begin(staging: Path, child: int, *, ready: int, gate: int, boot: str) -> None:

@@ -1,5 +1,6 @@
 """Outcomes: what a recipe returned or raised decides what the engine does next."""
 
+import errno
 import json
 
 import numpy as np
@@ -62,6 +63,12 @@ def test_an_error_of_ours_keeps_its_name_field_and_status() -> None:
 
 def test_temporary_trouble_is_tried_again() -> None:
     assert of_error(NoSpace("full", delay_s=60)) == {"status": "retry", "after_s": 60.0, "why": "full"}
+
+
+def test_a_full_disk_is_temporary_trouble_however_it_was_met() -> None:
+    said = of_error(OSError(errno.ENOSPC, "No space left on device"))
+    assert (said["status"], said["after_s"]) == ("retry", 60.0)
+    assert of_error(OSError(errno.EIO, "Input/output error"))["status"] == "failed"
 
 
 def test_stopping_is_no_failure() -> None:
