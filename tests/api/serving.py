@@ -44,13 +44,14 @@ class House:
 
     def move(self, job: Job, to: JobStatus, **columns: Any) -> Job:
         """What the engine would do, and the poke that tells readers."""
+        now_at = self.app.jobs.get(job.id).status
         with self.app.store.write() as tx:
             if to is JobStatus.RUNNING:
                 moved = rows.claim(tx, job.id, now=tx.clock.now())
                 assert moved is not None
                 events.append(tx, subject=job.id, kind="job.started", actor="test")
             else:
-                moved = rows.move(tx, job.id, to=to, expect=self.app.jobs.get(job.id).status, **columns)
+                moved = rows.move(tx, job.id, to=to, expect=now_at, **columns)
             tx.after_commit(lambda: self.app.hub.poke(job.id))
         return moved
 

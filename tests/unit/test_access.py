@@ -11,7 +11,7 @@ from arc.core.access import Role
 from arc.core.errors import InvalidSpec, NotFound, Unauthorized
 from arc.store import events
 from arc.store.engine import Store
-from arc.testing import FakeClock
+from arc.testing.clock import FakeClock
 
 
 @pytest.fixture
