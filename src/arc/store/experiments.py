@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, select
 
-from arc.core.errors import NotFound
+from arc.core.errors import InvalidSpec, NotFound
 from arc.core.experiment import Experiment
 from arc.core.page import Page
 from arc.store import jobs
@@ -48,7 +48,7 @@ def page(
         where.append(c.id.contains(search, autoescape=True) | c.dataset.contains(search, autoescape=True))
     if cursor is not None:
         micros, last = decode_cursor(cursor, parts=2)
-        moment = sa.literal(int(micros) if micros.isdigit() else 0, sa.BigInteger)
+        moment = sa.literal(_micros(micros), sa.BigInteger)
         at = sa.type_coerce(c.created_at, sa.BigInteger)
         where.append((at < moment) | ((at == moment) & (c.id < last)))
     query = select(t.experiments, sa.type_coerce(c.created_at, sa.BigInteger).label("micros")).where(*where)
@@ -57,6 +57,12 @@ def page(
     items = [Experiment(**{name: row._mapping[name] for name in Experiment.model_fields}) for row in rows]
     more = encode_cursor(rows[-1].micros, rows[-1].id) if len(found) > limit else None
     return Page(items=items, next_cursor=more)
+
+
+def _micros(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise InvalidSpec("the cursor is not one that a list of experiments has given", field="cursor", value=text[:80])
+    return int(text)
 
 
 def update(tx: Tx, experiment_id: str, **columns: Any) -> None:

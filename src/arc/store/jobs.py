@@ -39,6 +39,13 @@ def _job(row: Row[Any], needs: Sequence[str]) -> Job:
     return Job(needs=tuple(needs), **values)
 
 
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    values = clean(fields)
+    if "priority" in values:
+        values["rank"] = Priority(values.pop("priority")).rank
+    return values
+
+
 def _jobs(tx: Tx, found: Sequence[Row[Any]]) -> list[Job]:
     needs: dict[str, list[str]] = {}
     if found:
@@ -105,7 +112,7 @@ def page(
 
 def counts(tx: Tx) -> dict[str, int]:
     """How many jobs there are in each status, absent ones as 0."""
-    found: dict[str, int] = dict(tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status)).tuples().all())
+    found = {row[0]: row[1] for row in tx.conn.execute(select(t.jobs.c.status, func.count()).group_by(t.jobs.c.status))}
     return {status.value: found.get(status.value, 0) for status in JobStatus}
 
 
@@ -175,7 +182,7 @@ def move(
     where = [t.jobs.c.id == job_id, t.jobs.c.status == expect.value]
     if token is not None:
         where.append(t.jobs.c.attempt == token)
-    if tx.conn.execute(sa.update(t.jobs).where(*where).values(status=to.value, **clean(columns))).rowcount != 1:
+    if tx.conn.execute(sa.update(t.jobs).where(*where).values(status=to.value, **_columns(columns))).rowcount != 1:
         _refuse(get(tx, job_id), expect, token)
     events.append(tx, subject=job_id, kind=kind, actor=actor, detail=detail)
     return get(tx, job_id)
@@ -192,7 +199,7 @@ def update(tx: Tx, job_id: str, *, token: int | None = None, **columns: Any) -> 
     where = [t.jobs.c.id == job_id]
     if token is not None:
         where += [t.jobs.c.attempt == token, t.jobs.c.status == "running"]
-    if tx.conn.execute(sa.update(t.jobs).where(*where).values(**clean(columns))).rowcount != 1:
+    if tx.conn.execute(sa.update(t.jobs).where(*where).values(**_columns(columns))).rowcount != 1:
         _refuse(get(tx, job_id), JobStatus.RUNNING, token)
     return get(tx, job_id)
 

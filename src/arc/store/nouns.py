@@ -43,6 +43,6 @@ def decode_cursor(cursor: str, *, parts: int) -> list[str]:
         found = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().split("\n")
     except (ValueError, binascii.Error):
         found = []
-    if len(found) != parts or len(cursor) > 600 or "\0" in "".join(found):
+    if len(found) != parts or not all(found) or len(cursor) > 600 or "\0" in "".join(found) or encode_cursor(*found) != cursor:
         raise InvalidSpec("the cursor is not one that a list has given", field="cursor", value=cursor[:80])
     return found
