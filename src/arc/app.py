@@ -23,11 +23,11 @@ from arc.core.errors import Conflict, InvalidSpec
 from arc.core.ports import Backend
 from arc.datasets import Datasets
 from arc.jobs.admission import Admission, Gpu, Limitation, Measured
-from arc.jobs.attend import House
 from arc.jobs.backends.local import LocalBackend
 from arc.jobs.claim import Claimer
 from arc.jobs.engine import Engine, Intervals
 from arc.jobs.experiments import Experiments
+from arc.jobs.house import House
 from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout
 from arc.jobs.resolve import Resolver

@@ -127,7 +127,12 @@ def load(overrides: dict[str, Any] | None = None, *, folder: Path | None = None)
         name = str(first["loc"][0])
         source = sources.get(name, "?")
         raise InvalidSpec(f"setting {name} = {values.get(name)!r} ({source}): {first['msg']}", field=name) from None
-    return settings.model_copy(update={"workspace": (here / settings.workspace).resolve()}), sources
+    roots = [_absolute(root, here) for root in settings.data_roots]
+    return settings.model_copy(update={"workspace": _absolute(settings.workspace, here), "data_roots": roots}), sources
+
+
+def _absolute(path: Path, here: Path) -> Path:
+    return (here / path.expanduser()).resolve()
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ async def main():
         job = submit(app, "fundus.classify", SMALL | {"epochs": 12}, inputs={"dataset": data}, seed=7)
         waiting = submit(app, "fundus.classify", SMALL, inputs={"dataset": data}, seed=8, needs=[job.id])
         await seen(app, job.id, kind("attempt.checkpoint"))
-        print(job.id, waiting.id, await running_pid(app, job), flush=True)
+        print("IDS", job.id, waiting.id, await running_pid(app, job), flush=True)
         await asyncio.sleep(600)
 asyncio.run(main())
 """
@@ -28,7 +28,8 @@ def test_a_restarted_control_plane_adopts_the_running_attempt(tmp_path: Path) ->
     data = asyncio.run(make_data(tmp_path))
     with subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path), data], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        first, second, pid = child.stdout.readline().split()
+        said = next(line for line in child.stdout if line.startswith("IDS"))
+        _, first, second, pid = said.split()
         child.send_signal(signal.SIGKILL)
     asyncio.run(after_restart(tmp_path, first, second, int(pid)))
 
@@ -47,7 +48,7 @@ async def after_restart(workspace: Path, first: str, second: str, pid: int) -> N
         assert attempts[0].identity.pid == pid
         assert "attempt.adopted" in [event.kind for event in app.jobs.events(subject=first)]
         assert ended.retry_count == 0
-        steps, _ = curves(app, ended)["val/auc"]
+        steps, _ = curves(app, ended)["val_auc"]
         assert steps == sorted(set(steps))
         assert len(steps) == 12
         await completed(app, app.jobs.get(second))

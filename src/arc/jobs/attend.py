@@ -10,21 +10,13 @@ import asyncio
 import os
 import random
 import shutil
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-import structlog
+from typing import Any
 
 from arc import catalog
-from arc.artifacts import ArtifactStore
 from arc.core.attempt import Failure, ProcessIdentity
-from arc.core.clock import Clock
-from arc.core.errors import ArcError, BackendBusy, LeaseLost, NoSpace, StoreBusy
+from arc.core.errors import ArcError, BackendBusy, LeaseLost
 from arc.core.job import Job
 from arc.core.journal import STDERR
 from arc.core.ports import Backend, Exit, LaunchOrder, Liveness
@@ -32,53 +24,15 @@ from arc.core.recipe import Done
 from arc.core.states import JobStatus
 from arc.jobs import follow, lifecycle, publish, retry
 from arc.jobs.claim import failure_of
-from arc.jobs.hub import Hub
+from arc.jobs.house import House
 from arc.jobs.paths import Layout
 from arc.jobs.verdict import Ending, Requeue, Verdict, judge
 from arc.store import artifacts, attempts, events, experiments
 from arc.store import jobs as rows
-from arc.store.engine import Store, Tx
-
-T = TypeVar("T")
-_log = structlog.get_logger(__name__)
+from arc.store.engine import Tx
 
 _COALESCE_S = 0.02  # busy journals are committed at most this often
 _GONE_S = 10.0  # after a kill, say so when the process is still there
-
-
-@dataclass(frozen=True)
-class House:
-    """What every attendance works with."""
-
-    store: Store
-    artifacts: ArtifactStore
-    layout: Layout
-    hub: Hub
-    clock: Clock
-    executor: Executor
-    verbs: Mapping[str, lifecycle.CompletionVerb]
-    sample_interval_s: float
-
-    async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a short synchronous function on the thread pool."""
-        return await asyncio.get_running_loop().run_in_executor(self.executor, partial(function, *args, **kwargs))
-
-    async def write(self, function: Callable[..., T], *args: Any, subject: str, quiet: bool = False, **kwargs: Any) -> T:
-        """Run `function(tx, …)` in one write transaction and tell the readers of `subject`."""
-
-        def work() -> T:
-            with self.store.write() as tx:
-                tx.after_commit(lambda: self.hub.poke(subject, quiet=quiet))
-                return function(tx, *args, **kwargs)
-
-        wait_s = 0.1
-        while True:
-            try:
-                return await self.run(work)
-            except (StoreBusy, NoSpace) as error:  # an attempt must be recorded, however long the store takes to come back
-                _log.warning("the store cannot be written, trying again", error=error.message, wait_s=wait_s, subject=subject)
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, 5.0)
 
 
 class Attendance:

@@ -27,8 +27,9 @@ from arc.core.attempt import Attempt, ProcessIdentity
 from arc.core.job import Job
 from arc.core.journal import JOURNAL, PROCESS
 from arc.core.ports import Backend, Liveness
-from arc.jobs.attend import Attendance, House
+from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
+from arc.jobs.house import House
 from arc.jobs.memory import private_gb
 from arc.jobs.upkeep import upkeep
 from arc.store import attempts, events
