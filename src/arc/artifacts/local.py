@@ -1,11 +1,10 @@
 """Bytes by digest in a local folder: `<root>/ab/abcd…`, read-only, whole or absent.
 
-A file enters by a hard link where it can (same file system: no byte is copied), else by a copy under a
-temporary name that is synced and renamed. What leaves for people is a reflink or a copy, never a link, so that
-editing it cannot change the artifact.
+A file enters by a hard link where it can (same file system: no byte is copied), else by a copy, under a temporary
+name; bytes and names are on the disk before `put` answers, because a row says `published` right after. What leaves
+for people is a reflink or a copy, never a link, so that editing it cannot change the artifact.
 """
 
-import contextlib
 import errno
 import fcntl
 import hashlib
@@ -14,6 +13,7 @@ import re
 import secrets
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from arc.core.errors import DigestMismatch, NotFound
 
@@ -40,15 +40,16 @@ class ArtifactStore:
         digest, size = digest_file(path)
         target = self._place(digest)
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             part = target.with_name(f".{digest}.{secrets.token_hex(4)}")
             try:
                 _link_or_copy(path, part)
                 part.chmod(_READ_ONLY)
+                _sync(part)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-            _sync_folder(target.parent)
+            _sync(target.parent)
         return digest, size
 
     def path(self, digest: str) -> Path:
@@ -69,9 +70,10 @@ class ArtifactStore:
         """Give people their own read-only file with the bytes."""
         with self.path(digest).open("rb") as source, to.open("xb") as target:
             try:
-                fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
-            except OSError:
-                shutil.copyfileobj(source, target, 1 << 20)
+                _fill(source, target)
+            except BaseException:
+                to.unlink(missing_ok=True)
+                raise
         to.chmod(_READ_ONLY)
 
     def remove(self, digest: str) -> None:
@@ -85,19 +87,38 @@ class ArtifactStore:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
+    if not source.is_symlink():  # a link to the link would be no bytes at all
+        try:
+            return os.link(source, target)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+                raise
+    with source.open("rb") as reading, target.open("xb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def _fill(source: BinaryIO, target: BinaryIO) -> None:
     try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
-            raise
-        with source.open("rb") as reading, target.open("xb") as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
-            writing.flush()
-            os.fsync(writing.fileno())
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError:
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    with contextlib.suppress(OSError):
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, their names on the disk."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    """Put a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(descriptor)
-    os.close(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+            raise
+    finally:
+        os.close(descriptor)
