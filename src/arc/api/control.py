@@ -20,7 +20,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -29,6 +28,7 @@ from fastapi import FastAPI
 
 from arc.api.server import create_app
 from arc.app import App
+from arc.core import process
 from arc.core.errors import ArcError, Conflict, InvalidSpec, PermanentError
 from arc.telemetry import logs
 
@@ -142,7 +142,8 @@ class ControlPlane:
         self._server.end()
 
     def _announce(self) -> None:
-        text = json.dumps({"url": self.url, "pid": os.getpid(), "start_time": _start_time()})
+        own = process.stat(os.getpid())
+        text = json.dumps({"url": self.url, "pid": os.getpid(), "start_time": own.start_time if own else 0})
         fresh = self._file.with_name(f".{CONTROL_FILE}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text + "\n")
@@ -177,6 +178,14 @@ class _Server(uvicorn.Server):
         """Serve on a bound socket; `announce` is called when requests are answered."""
         self._announce = announce
         await self.serve(sockets=[listener])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections; one that is still open after its time is cut, whatever it holds."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # each transport tells its protocol in the next round
+        await asyncio.sleep(0)
 
     def end(self) -> None:
         """Stop serving; from the event loop only."""
@@ -236,9 +245,3 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
-
-
-def _start_time() -> int:
-    """Clock ticks between boot and the start of this process, as in `ProcessIdentity`."""
-    stat = Path("/proc/self/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[19])
