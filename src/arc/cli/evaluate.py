@@ -41,7 +41,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained classifier; every use of the sealed split is entered in its ledger."""
-    with session(settings_of(workspace), engine=wait) as link:
+    with session(settings_of(workspace), engine=wait, make=True) as link:
         training = training_of(link.client, trained)
         params: dict[str, Any] = {"split": split} | ({} if threshold is None else {"threshold": threshold})
         request = job_request(

@@ -11,6 +11,7 @@ import typer
 from arc.cli.board import Board, board
 from arc.cli.output import complain, document, number, say
 from arc.cli.session import Interrupted, Link
+from arc.cli.verdict import is_verdict, verdict
 from arc.client import Client
 from arc.core.job import Job
 from arc.core.states import JobStatus
@@ -61,7 +62,9 @@ def exit_code(job: Job) -> int:
 
 def outcome(job: Job) -> None:
     """How a job ended: its metrics, or why it did not complete and what to do next."""
-    if job.status is JobStatus.COMPLETED:
+    if is_verdict(job):
+        verdict(job)
+    elif job.status is JobStatus.COMPLETED:
         shown = "  ".join(f"{name} {number(value)}" for name, value in (job.metrics or {}).items() if isinstance(value, int | float))
         say(f"{job.id} completed" + (f"  {shown}" if shown else ""))
     elif job.status is JobStatus.CANCELLED:
@@ -69,7 +72,7 @@ def outcome(job: Job) -> None:
     else:
         failure = job.failure
         what = f"{failure.message} ({failure.failure_class.value})" if failure else "no reason was recorded"
-        complain(f"{job.recipe} failed: {what}", f"Its log: arc jobs logs {job.id}   Continue it: arc jobs resume {job.id}")
+        complain(f"{job.recipe} failed: {what}", f"Its log:     arc jobs logs {job.id} --stderr\nTry again:   arc jobs resume {job.id}")
 
 
 def _follow(client: Client, job_id: str, shown: Board) -> Job:

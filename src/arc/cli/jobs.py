@@ -6,7 +6,7 @@ import typer
 
 from arc.cli.follow import watch_to_end
 from arc.cli.options import Json, Wait, Workspace, examples, settings_of
-from arc.cli.output import age, document, facts, note, number, printable, say, seconds, table
+from arc.cli.output import age, document, facts, note, number, plural, printable, say, seconds, table
 from arc.cli.session import session
 from arc.client import JobReport
 from arc.core.clock import SystemClock
@@ -116,10 +116,10 @@ def why(job: JobId, workspace: Workspace = None, as_json: Json = False) -> None:
         say(f"{state_of(found.job)}: {reason}")
 
 
-@group.command(epilog=examples("arc jobs logs JOB", "arc jobs logs JOB --stdout -n 500"))
+@group.command(epilog=examples("arc jobs logs JOB", "arc jobs logs JOB --stderr -n 500 # where a traceback is"))
 def logs(
     job: JobId,
-    stderr: Annotated[bool, typer.Option("--stderr/--stdout", help="Which of the two.")] = True,
+    stderr: Annotated[bool, typer.Option("--stderr/--stdout", help="Which of the two.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=1, max=10_000, help="How many of the last lines.")] = 100,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -179,7 +179,7 @@ def _describe(found: JobReport) -> None:
             ("job", job.id),
             ("recipe", f"{job.recipe} (version {job.recipe_version})"),
             ("state", state_of(job)),
-            ("why", _reason(found) if job.status is not JobStatus.COMPLETED else None),
+            ("why", _reason(found) if job.status not in (JobStatus.COMPLETED, JobStatus.RUNNING) or job.cancel_requested else None),
             ("progress", _progress(job.progress) or None),
             ("attempts", job.attempt or None),
             ("priority", job.priority.value),
@@ -203,7 +203,8 @@ def _lines(pairs: dict[str, object] | dict[str, str]) -> str | None:
 
 def _limits(job: Job) -> str:
     timeout = seconds(job.limits.timeout_s) if job.limits.timeout_s else "no timeout"
-    return f"{timeout}, {job.retry.max_retries} retries, {job.requires.memory_gb:g} GB, {job.threads} threads"
+    retries, threads = plural(job.retry.max_retries, "retry", "retries"), plural(job.threads, "thread")
+    return f"{timeout}, {retries}, {job.requires.memory_gb:g} GB, {threads}"
 
 
 def _progress(progress: Progress | None) -> str:

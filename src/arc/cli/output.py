@@ -75,7 +75,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: S
     for row in rows:
         shown.add_row(*(_cell(item) for item in row))
     if shown.rows:
-        stdout().print(shown)
+        _print(shown)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
@@ -86,7 +86,18 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
     for name, value in pairs:
         if value is not None:
             shown.add_row(name, _cell(value))
-    stdout().print(shown)
+    _print(shown)
+
+
+def _print(shown: Table) -> None:
+    """The table as wide as the terminal allows; on a pipe without the blanks that fill its columns."""
+    console = stdout()
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as text:
+        console.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def say(text: str) -> None:
@@ -165,3 +176,8 @@ def number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     return f"{value:.4g}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 thread`, `2 threads`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -11,7 +11,7 @@ import typer
 
 from arc import catalog
 from arc.cli.options import Json, Workspace, examples, settings_of
-from arc.cli.output import document, facts, say, table
+from arc.cli.output import document, facts, plural, say, table
 from arc.cli.session import serving
 from arc.client import RecipeCard, RecipeLine
 from arc.core.errors import RecipeBroken
@@ -54,7 +54,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of the recipe.")], works
             ("does", card.title),
             (
                 "takes",
-                f"{card.needs.memory_gb:g} GB, {card.needs.threads} threads"
+                f"{card.needs.memory_gb:g} GB, {plural(card.needs.threads, 'thread')}"
                 + (f", {card.needs.gpus} GPU when there is one" if card.needs.gpus else ""),
             ),
             ("leaves", ", ".join(f"{output} ({kind})" for output, kind in card.outputs.items()) or None),

@@ -39,7 +39,7 @@ class Root(TyperGroup):
             _report(ctx, error)
         except BrokenPipeError:
             _close_stdout()
-            raise typer.Exit(0) from None
+            raise typer.Exit(1) from None
         except OSError as error:
             _report(ctx, _of_os(error))
 

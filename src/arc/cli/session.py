@@ -97,6 +97,7 @@ def _own_control_plane(settings: Settings, *, engine: bool) -> Iterator[Link]:
     file = settings.workspace / "arc.log"
     if file.exists() and file.stat().st_size > _LOG_BYTES:
         file.replace(file.with_name("arc.log.1"))
+    before = logging.getLogger().handlers[:]
     with file.open("a") as log, _terminable():
         logs.configure(as_json=settings.log_json, stream=log)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # our own requests, which the other side logs
@@ -111,6 +112,7 @@ def _own_control_plane(settings: Settings, *, engine: bool) -> Iterator[Link]:
             raise
         finally:
             plane.stop(timeout_s=settings.shutdown_s + 30)
+            logging.getLogger().handlers[:] = before
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def submit(
         retry_delay_seconds=retry_delay,
         timeout_seconds=timeout,
     )
-    with session(settings_of(workspace), engine=wait) as link:
+    with session(settings_of(workspace), engine=wait, make=True) as link:
         send(link, request, wait=wait, as_json=as_json, key=key)
 
 
@@ -77,7 +77,10 @@ def job_request(**fields: Any) -> JobRequest:
 
 def send(link: Link, request: JobRequest, *, wait: bool, as_json: bool, key: str | None = None) -> None:
     """Submit the request and follow it, or say how it can be followed."""
-    job = link.client.jobs.submit(request, key=key)
+    try:
+        job = link.client.jobs.submit(request, key=key)
+    except InvalidSpec as error:
+        raise _with_names(link, request, error) from None
     if wait:
         watch_to_end(link, job, as_json=as_json)
     elif as_json:
@@ -86,3 +89,14 @@ def send(link: Link, request: JobRequest, *, wait: bool, as_json: bool, key: str
         say(f"{job.id} {job.status.value}")
         if not link.engine:
             note(f"Nothing runs jobs in this workspace now: arc serve does, or arc jobs watch {job.id}")
+
+
+def _with_names(link: Link, request: JobRequest, error: InvalidSpec) -> InvalidSpec:
+    """The error, with the names that would have been right when a parameter of the request is none of the recipe's."""
+    name = (error.field or "").removeprefix("params.")
+    if name == error.field or name not in request.params:
+        return error
+    known = link.client.recipes.get(request.recipe).params_schema.get("properties", {})
+    if name in known:
+        return error
+    return InvalidSpec(f"{request.recipe} has no parameter {name!r}; it has {', '.join(known)}", field=error.field, value=error.value)

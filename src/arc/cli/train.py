@@ -48,7 +48,7 @@ def classifier(
         priority=priority,
         seed=seed,
     )
-    with session(settings_of(workspace), engine=wait) as link:
+    with session(settings_of(workspace), engine=wait, make=True) as link:
         send(link, request, wait=wait, as_json=as_json)
 
 
