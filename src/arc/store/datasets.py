@@ -29,7 +29,8 @@ def get(tx: Tx, name: str, version: int | None = None) -> DatasetVersion:
 
 
 def next_version(tx: Tx, name: str) -> int:
-    """The number that the next version of a dataset gets: 1, 2, …"""
+    """The number that the next version of a dataset gets: 1, 2, …; nobody else is given it before the transaction ends."""
+    tx.in_turn(f"dataset {name}")
     newest = tx.conn.execute(select(func.max(t.dataset_versions.c.version)).where(t.dataset_versions.c.name == name)).scalar_one()
     return (newest or 0) + 1
 
@@ -48,6 +49,7 @@ def versions(tx: Tx, name: str) -> list[DatasetVersion]:
 def record_sealed_use(tx: Tx, use: SealedUse) -> SealedUse:
     """Enter one use of a sealed split; the ledger numbers it."""
     c = t.sealed_uses.c
+    tx.in_turn(f"sealed {use.dataset}@{use.version}")
     uses = tx.conn.execute(select(func.count()).where(c.dataset == use.dataset, c.version == use.version)).scalar_one()
     numbered = use.model_copy(update={"use": uses + 1})
     tx.conn.execute(sa.insert(t.sealed_uses), clean(dict(numbered)))

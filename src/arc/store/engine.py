@@ -50,6 +50,11 @@ class Tx:
         """Call back when the transaction has been committed; not at all when it is rolled back."""
         self._committed.append(callback)
 
+    def in_turn(self, name: str) -> None:
+        """Wait for every other transaction that has said this name; numbers that are counted need it. SQLite has one writer anyway."""
+        if self.conn.dialect.name == "postgresql":
+            self.conn.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
     def on_rollback(self, callback: Callable[[], object]) -> None:
         """Call back, last one first, when the transaction is rolled back."""
         self._rolled_back.append(callback)

@@ -123,6 +123,7 @@ def _whole(tx: Tx, job_id: str, name: str) -> np.ndarray:
 def last(tx: Tx, job_id: str) -> dict[str, float]:
     """The newest value of each metric; metrics whose newest value was no number are left out."""
     c = t.metric_chunks.c
-    newest = select(c.name, func.max(c.attempt * 2**31 + c.chunk).label("key")).where(c.job_id == job_id).group_by(c.name).subquery()
-    query = select(c.name, c.last_value).join(newest, (newest.c.name == c.name) & (newest.c.key == c.attempt * 2**31 + c.chunk))
+    place = sa.cast(c.attempt, sa.BigInteger) * 2**31 + c.chunk
+    newest = select(c.name, func.max(place).label("place")).where(c.job_id == job_id).group_by(c.name).subquery()
+    query = select(c.name, c.last_value).join(newest, (newest.c.name == c.name) & (newest.c.place == place))
     return {name: value for name, value in tx.conn.execute(query.where(c.job_id == job_id)) if value is not None}

@@ -3,8 +3,21 @@
 The fixture is an open, empty `arc.store.engine.Store` of that test alone. Times are handed in, so any clock will do.
 """
 
-from arc.testing.queue_contract import AttemptsContract, EventsContract, JobsContract
+from arc.testing.attempts_contract import AttemptsContract, EventsContract
+from arc.testing.jobs_contract import JobsContract
+from arc.testing.ledger_contract import AccessContract, DatasetsContract, ExperimentsContract, TransactionsContract
+from arc.testing.records_contract import ArtifactRowsContract, MetricsContract
 
 
-class StoreContract(JobsContract, AttemptsContract, EventsContract):
+class StoreContract(
+    JobsContract,
+    AttemptsContract,
+    EventsContract,
+    MetricsContract,
+    ArtifactRowsContract,
+    ExperimentsContract,
+    DatasetsContract,
+    AccessContract,
+    TransactionsContract,
+):
     """Every part of the suite."""

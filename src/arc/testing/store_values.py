@@ -1,7 +1,10 @@
-"""Nouns for the suites of the store: whole, valid, and with the given fields changed."""
+"""Nouns for the suites of the store, whole, valid, and with the given fields changed; and the short acts they share."""
 
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from arc.core.artifact import Artifact, ArtifactKind
 from arc.core.attempt import Attempt
@@ -10,7 +13,10 @@ from arc.core.experiment import Experiment
 from arc.core.job import Job, Limits, Priority, RetryPolicy
 from arc.core.recipe import Needs
 from arc.core.states import JobStatus
+from arc.store import attempts, jobs
+from arc.store.engine import Store, Tx
 
+T = TypeVar("T")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -78,3 +84,42 @@ def sealed_use(name: str = "eyes", version: int = 1, **changes: Any) -> SealedUs
         "dataset": name, "version": version, "job_id": "job_1", "attempt": 1, "actor": "test", "reason": "evaluation", "use": 0, "at": MOMENT,
     }  # fmt: skip
     return SealedUse(**(values | changes))
+
+
+def at_once(count: int, call: Callable[[int], T]) -> list[T]:
+    """The answers of `call(0) … call(count - 1)`, made from as many threads at one moment."""
+    barrier = threading.Barrier(count)
+
+    def one(i: int) -> T:
+        barrier.wait(timeout=60)
+        return call(i)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def read(store: Store, ask: Callable[[Tx], T]) -> T:
+    """The answer of one read transaction."""
+    with store.read() as tx:
+        return ask(tx)
+
+
+def put(store: Store, *made: Job) -> None:
+    """Write jobs."""
+    with store.write() as tx:
+        for one in made:
+            jobs.insert(tx, one)
+
+
+def start(store: Store, job_id: str = "job_1") -> Job:
+    """Claim the job and give it an attempt."""
+    with store.write() as tx:
+        claimed = jobs.claim(tx, job_id, now=MOMENT)
+        assert claimed is not None
+        attempts.insert(tx, attempt(job_id, claimed.attempt))
+    return claimed
+
+
+def ids(found: Sequence[Job]) -> list[str]:
+    """Their ids, in order."""
+    return [one.id for one in found]
