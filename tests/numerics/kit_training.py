@@ -53,12 +53,13 @@ def train(
     workers: int = 0,
     on_step: Callable[[int], None] | None = None,
     loss_fn: Callable[[nn.Module, Any], torch.Tensor] = loss_of,
+    device: str = "cpu",
     **settings: Any,
 ) -> tuple[nn.Module, FitResult]:
     """One attempt, from the context's newest checkpoint when there is one."""
     torch.set_num_threads(1)
     seed_all(ctx.seed)
-    model = build_model()
+    model = build_model().to(device)
     data = Noisy()
     order = Order(SAMPLES, seed=ctx.seed, weights=balanced_weights(data.labels))
     batches = Loader(data, order=order, batch_size=8, workers=workers)
@@ -66,7 +67,7 @@ def train(
     def evaluate(model: nn.Module) -> dict[str, float | None]:
         # Draws from the global generator on purpose: an evaluation may.
         picked = torch.randint(0, SAMPLES, (16,))
-        rows, labels = torch.from_numpy(data.rows)[picked], torch.from_numpy(data.labels)[picked]
+        rows, labels = torch.from_numpy(data.rows)[picked].to(device), torch.from_numpy(data.labels)[picked].to(device)
         return {"val_loss": float(nn.functional.cross_entropy(model(rows), labels)), "nothing": None}
 
     chosen = {"epochs": EPOCHS, "monitor": "val_loss", "clip_norm": 1.0, **settings}

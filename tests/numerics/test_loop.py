@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from arc.core.errors import Cancelled, InvalidSpec, PermanentError
-from arc.kit import checkpoint
+from arc.core.errors import Cancelled, InvalidSpec, OutOfMemory, PermanentError
+from arc.kit import checkpoint, loop
 from arc.kit.losses import LossWatch, NotFinite, check_weights
+from arc.kit.precision import Precision
 from tests.numerics.kit_context import FolderContext
 from tests.numerics.kit_training import loss_of, train
 
@@ -127,9 +128,37 @@ def test_bf16_on_a_cpu_trains(tmp_path):
     assert result.steps == 18
 
 
+def test_the_gpu_running_out_of_memory_is_worth_another_try(tmp_path):
+    def loss(model: nn.Module, batch: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with pytest.raises(OutOfMemory, match="Tried to allocate") as caught:
+        train(FolderContext(tmp_path), loss_fn=loss)
+    assert caught.value.decision == "retry"
+
+
+def test_half_precision_with_a_scaler_comes_back_exactly(tmp_path, monkeypatch):
+    # fp16 is refused on a CPU, but the way through scaler, clipping and checkpoint is the same there.
+    monkeypatch.setattr(loop, "choose", lambda name, device: Precision("fp16", "cpu", torch.float16))
+    whole, first, second = (FolderContext(tmp_path / name, stop_at=at) for name, at in (("a", None), ("b", 7), ("b", None)))
+    for ctx in (whole, first):
+        ctx.root.mkdir()
+    model, _ = train(whole)
+    with pytest.raises(Cancelled):
+        train(first)
+    again, result = train(second)
+    assert checkpoint.load(whole.resume())["scaler"]["scale"] > 0
+    assert result.resumed_from == 7
+    assert {**{step: values for step, values in first.curve.items() if step <= 7}, **second.curve} == whole.curve
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_trains_in_mixed_precision():
-    from arc.kit.precision import choose
-
-    assert choose("auto", torch.device("cuda")).name in ("bf16", "fp16")
+def test_a_gpu_trains_in_mixed_precision_and_resumes(tmp_path):
+    ctx = FolderContext(tmp_path, stop_at=7)
+    with pytest.raises(Cancelled):
+        train(ctx, device="cuda")
+    _, result = train(FolderContext(tmp_path), device="cuda")
+    assert result.resumed_from == 7
+    assert result.steps == 18

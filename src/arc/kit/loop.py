@@ -126,7 +126,7 @@ def _resume(ctx: RunContext, state: TrainState) -> dict[str, Any] | None:
         return None
     saved = checkpoint.load(path)
     state.restore(saved)
-    ctx.log("resumed", step=state.position.step, epoch=state.position.epoch, batch=state.position.batch)
+    ctx.log("training goes on", step=state.position.step, epoch=state.position.epoch, batch=state.position.batch)
     rng: dict[str, Any] = saved["rng"]
     return rng
 

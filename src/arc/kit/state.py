@@ -56,8 +56,8 @@ class TrainState:
     history: list[dict[str, float | int | None]] = field(default_factory=list)
 
     def keep_best(self, value: float) -> None:
-        """Remember the current weights as the best."""
-        weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        """Remember the current weights as the best, in main memory: a GPU may have none to spare."""
+        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.model.state_dict().items()}
         self.best = Best(value, self.position.epoch, self.position.step, weights)
 
     def capture(self) -> dict[str, Any]:
