@@ -25,15 +25,16 @@ from arc.fundus.losses import loss_of
 from arc.fundus.networks import build, standardised
 from arc.fundus.predict import RECIPE, ModelCard, probabilities
 from arc.fundus.spec import CLASSIFY, ClassifyParams
-from arc.fundus.threshold import youden
 from arc.kit import checkpoint, device, loop, optim
 from arc.kit.loader import TensorBatches
+from arc.kit.metrics import OperatingPoint, choose_threshold
 from arc.kit.sampler import Order, balanced_weights
 from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
 from arc.kit.spec import LoopSettings
 from arc.stats import auc
 
+MODEL = "model.safetensors"
 MONITOR = "val_auc"
 _EVAL_BATCH = 64
 
@@ -48,26 +49,12 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     train, val = _splits(ctx, params)
     result = _fit(ctx, params, network, train, val, where)
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()
-    threshold = youden(val.labels_N.tolist(), scores)
-    dataset = ctx.input("dataset")
-    card = ModelCard(
-        recipe=RECIPE,
-        model=params.model,
-        input_size=params.input_size,
-        classes=list(CLASSES),
-        threshold=threshold,
-        tiny=ctx.simulated,
-        seed=ctx.seed,
-        dataset_digest=dataset.digest,
-    )
-    meta = card.model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version}
-    ctx.save("model.safetensors", "model", lambda path: checkpoint.save_model(path, network, meta))
-    history = _history(result, threshold)
-    _save_json(ctx, "history.json", "result", history)
-    _save_json(ctx, "config.json", "config", _config(ctx, params, network, where, train, val))
+    point = choose_threshold(val.labels_N.tolist(), scores)
+    _leave(ctx, params, network, point, _history(result, point), _config(ctx, params, network, where, train, val))
     best = result.history[(result.best_epoch or result.epochs) - 1]
-    metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)} | {"epochs": result.epochs, "best_epoch": result.best_epoch}
-    answer = {"model": "model.safetensors", "threshold": threshold, "stopped_early": result.stopped_early, "train_s": round(result.train_s, 3)}
+    metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)}
+    metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
+    answer = {"model": MODEL, "threshold": point.threshold, "stopped_early": result.stopped_early, "train_s": round(result.train_s, 3)}
     return Done(metrics=metrics, result=metrics | answer)
 
 
@@ -77,9 +64,7 @@ def _splits(ctx: RunContext, params: ClassifyParams) -> tuple[pictures.Pictures,
     splits = ctx.input("dataset").splits
     loaded = {}
     for name in ("train", "val"):
-        loaded[name] = pictures.load(
-            Path(splits[name]), params.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph")
-        )
+        loaded[name] = pictures.load(Path(splits[name]), params.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
     return loaded["train"], loaded["val"]
 
 
@@ -108,9 +93,7 @@ def _fit(
         optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay),
         loss_fn=loss,
         batches=batches,
-        settings=LoopSettings(
-            epochs=params.epochs, monitor=MONITOR, direction="max", patience=params.patience, clip_norm=params.clip_norm
-        ),
+        settings=LoopSettings(epochs=params.epochs, monitor=MONITOR, direction="max", patience=params.patience, clip_norm=params.clip_norm),
         schedule=Schedule("cosine", total_steps=steps, warmup_steps=math.ceil(params.warmup_share * steps)),
         evaluate=judge,
     )
@@ -121,10 +104,37 @@ def _judged(network: nn.Module, val: pictures.Pictures, where: torch.device) -> 
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).double()
     truth = val.labels_N.double()
     likely = torch.where(truth > 0, scores, 1 - scores).clamp_min(1e-7)
-    return {"val_loss": float(-likely.log().mean()), MONITOR: auc(val.labels_N.tolist(), scores.tolist())}
+    area = auc(val.labels_N.tolist(), scores.tolist())
+    return {"val_loss": float(-likely.log().mean()), MONITOR: area if math.isfinite(area) else None}
 
 
-def _history(result: loop.FitResult, threshold: float) -> dict[str, Any]:
+def _leave(
+    ctx: RunContext,
+    params: ClassifyParams,
+    network: nn.Module,
+    point: OperatingPoint,
+    history: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> None:
+    """The three artifacts."""
+    card = ModelCard(
+        recipe=RECIPE,
+        model=params.model,
+        input_size=params.input_size,
+        classes=list(CLASSES),
+        threshold=point.threshold,
+        tiny=ctx.simulated,
+        seed=ctx.seed,
+        dataset_digest=ctx.input("dataset").digest,
+    )
+    meta = card.model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version}
+    ctx.save(MODEL, "model", lambda path: checkpoint.save_model(path, network, meta))
+    for name, kind, content in (("history.json", "result", history), ("config.json", "config", config)):
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        ctx.save(name, kind, lambda path, text=text: _write(path, text))  # type: ignore[misc]
+
+
+def _history(result: loop.FitResult, point: OperatingPoint) -> dict[str, Any]:
     return {
         "epochs": result.history,
         "best_epoch": result.best_epoch,
@@ -132,7 +142,7 @@ def _history(result: loop.FitResult, threshold: float) -> dict[str, Any]:
         "monitor": MONITOR,
         "stopped_early": result.stopped_early,
         "steps": result.steps,
-        "threshold": threshold,
+        "operating_point": point.as_dict(),
     }
 
 
@@ -155,6 +165,5 @@ def _config(
     }
 
 
-def _save_json(ctx: RunContext, name: str, kind: str, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    ctx.save(name, kind, lambda path: path.write_text(text, encoding="utf-8") and None)
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

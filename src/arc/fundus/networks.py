@@ -5,6 +5,7 @@ the last features are pooled twice, by attention (where to look) and by maximum 
 `efficientnet_b0` is MONAI's, untrained. Both take N x 3 x S x S, standardised, and give N x 2 logits.
 """
 
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -25,7 +26,7 @@ class SmallCnn(nn.Module):
     def __init__(self, *, widths: tuple[int, ...] = WIDTHS, dropout: float = 0.2) -> None:
         super().__init__()
         layers: list[nn.Module] = [_block(3, widths[0], stride=2)]
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             layers += [_block(narrow, wide, stride=2), _block(wide, wide, stride=1)]
         self.features = nn.Sequential(*layers)
         self.attention = nn.Conv2d(widths[-1], 1, 1)
@@ -64,8 +65,8 @@ def _efficientnet(dropout: float) -> nn.Module:
     # Imported here: MONAI takes seconds, and most runs do not need it.
     from monai.networks.nets import EfficientNetBN
 
-    network: nn.Module = EfficientNetBN("efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=3, num_classes=len(CLASSES))
-    network._dropout.p = dropout
+    network = EfficientNetBN("efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=3, num_classes=len(CLASSES))
+    network._dropout = nn.Dropout(dropout)  # the constructor has no word for it
     return network
 
 

@@ -40,17 +40,17 @@ def load(csv: Path, size: int, *, tell: Callable[[int, int], None] | None = None
         raise BadData(f"{csv.name} names no photograph", field="dataset")
     images = torch.empty((len(rows), 3, size, size), dtype=torch.uint8)
     for index, row in enumerate(rows):
-        picture = square(_decoded(csv.parent / row.file, row), size)
+        picture = square(read_checked(csv.parent, row), size)
         images[index] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         if tell is not None and index % 64 == 0:
             tell(index, len(rows))
     return Pictures(images, torch.tensor([row.index for row in rows], dtype=torch.int64), tuple(rows))
 
 
-def _decoded(path: Path, row: manifest.Row) -> np.ndarray:
-    """H x W x 3, RGB; BadData when the file is not the one that was recorded."""
+def read_checked(folder: Path, row: manifest.Row) -> np.ndarray:
+    """The photograph of a row, H x W x 3, RGB; BadData when the file is not the one that was recorded."""
     try:
-        data = path.read_bytes()
+        data = (folder / row.file).read_bytes()
     except OSError as error:
         raise BadData(f"{row.file} cannot be read: {error.strerror}", field="dataset", value=row.file) from None
     if hashlib.sha256(data).hexdigest() != row.sha256:

@@ -49,7 +49,6 @@ class EvaluateParams(BaseModel):
         None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when not given."
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals, 0.5 to 1.")
-    resamples: int = Field(2000, ge=100, le=100_000, description="Bootstrap resamples of patients behind the intervals.")
     batch_size: int = Field(32, ge=1, le=4096, description="Photographs per forward pass.")
     samples: int = Field(4, ge=0, le=50, description="Photographs kept for the report of each kind: right, wrong, uncertain.")
 

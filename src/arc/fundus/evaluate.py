@@ -1,0 +1,105 @@
+"""fundus.evaluate: what a classifier is worth on patients it has never seen.
+
+Loads the weights from the model's file and looks at every photograph again; nothing that the training printed
+is taken over. The threshold is the model's own, chosen on validation, unless another is given. The only
+recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
+
+Leaves evaluation.json, predictions.csv and samples.json. Not covered: whether the dataset is right.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from arc.core.errors import BadData
+from arc.core.inputs import ResolvedInput
+from arc.core.ports import RunContext
+from arc.core.recipe import Done
+from arc.data.manifest import Row
+from arc.data.names import CLASSES
+from arc.fundus import measures, pictures, samples
+from arc.fundus.measures import Judged
+from arc.fundus.predict import Classifier, load, probabilities
+from arc.fundus.spec import EVALUATE, EvaluateParams
+from arc.kit import device
+
+COLUMNS = ("file", "patient", "eye", "site", "label", "class", "probability", "called")
+
+
+def run(ctx: RunContext, params: EvaluateParams) -> Done:
+    """Judge the model; BadData when model, dataset and split do not fit together."""
+    ctx.phase("load")
+    model, dataset = ctx.input("model"), ctx.input("dataset")
+    classifier = load(Path(model.path), device.pick(ctx.device))
+    if classifier.card.classes != list(CLASSES):
+        raise BadData(f"the model tells {classifier.card.classes} apart, the dataset {list(CLASSES)}", field="model")
+    manifest = _manifest(dataset, params.split)
+    split = pictures.load(manifest, classifier.card.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
+    ctx.phase("evaluate")
+    scores = probabilities(classifier.network, split.images_NCHW, device=classifier.device, batch_size=params.batch_size).tolist()
+    known = bool(summary(Path(dataset.path)).get("patients_known", True))
+    judged = [Judged(row.index, score, row.patient if known else None, row.site) for row, score in zip(split.rows, scores, strict=True)]
+    threshold = classifier.card.threshold if params.threshold is None else params.threshold
+    found = measures.measure(judged, threshold=threshold, confidence=params.confidence, seed=ctx.seed)
+    evaluation = _head(ctx, params, classifier, model, dataset, known) | found
+    shown = samples.collect(manifest.parent, split.rows, judged, threshold=threshold, each=params.samples)
+    _save(ctx, "evaluation.json", "result", json.dumps(evaluation, indent=1, allow_nan=False) + "\n")
+    _save(ctx, "predictions.csv", "predictions", _predictions(split.rows, scores, threshold))
+    _save(ctx, "samples.json", "figure", json.dumps(shown, allow_nan=False) + "\n")
+    return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
+
+
+def _manifest(dataset: ResolvedInput, split: str) -> Path:
+    try:
+        return Path(dataset.splits[split])
+    except KeyError:
+        given = ", ".join(sorted(dataset.splits)) or "none"
+        raise BadData(f"the dataset was given without its split {split} (given: {given})", field="dataset") from None
+
+
+def _head(
+    ctx: RunContext, params: EvaluateParams, classifier: Classifier, model: ResolvedInput, dataset: ResolvedInput, known: bool
+) -> dict[str, Any]:
+    """What was judged on what."""
+    card = classifier.card
+    return {
+        "recipe": EVALUATE.name,
+        "recipe_version": EVALUATE.version,
+        "split": params.split,
+        "model": {"digest": model.digest, "name": card.model, "input_size": card.input_size, "seed": card.seed},
+        "dataset": {"ref": dataset.ref, "digest": dataset.digest, **dataset.info},
+        "trained_on_this_dataset": None if None in (card.dataset_digest, dataset.digest) else card.dataset_digest == dataset.digest,
+        "patients_known": known,
+        "threshold_from": "the model: chosen on validation" if params.threshold is None else "the request",
+        "simulated": ctx.simulated or card.tiny,
+    }
+
+
+def summary(folder: Path) -> Mapping[str, Any]:
+    """dataset.json of a dataset; empty when there is none."""
+    try:
+        content = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _predictions(rows: Sequence[Row], scores: Sequence[float], threshold: float) -> str:
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for row, score in zip(rows, scores, strict=True):
+        file, label, index, patient, eye, site, *_ = row.cells()
+        table.writerow([file, patient, eye, site, label, index, repr(score), CLASSES[int(score >= threshold)]])
+    return text.getvalue()
+
+
+def _save(ctx: RunContext, name: str, kind: str, text: str) -> None:
+    ctx.save(name, kind, lambda path: _write(path, text))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
