@@ -1,11 +1,14 @@
 """Event streams: ids, replay, heartbeat, resync, and an end."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arc.api import sse
 from arc.core.job import Progress
@@ -143,3 +146,26 @@ def test_stopping_ends_open_streams_and_waits(start: Callable[..., House]) -> No
         house.plane.stop()
         rest: list[Any] = [frame for frame in stream if frame["event"] != "heartbeat"]
         assert rest == []
+
+
+def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "_SLOW_S", 0.01)
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield sse.HEARTBEAT
+
+    async def never(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    asyncio.run(sse.EventStream(endless()).stream_response(never))  # ends
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner, max_size=3), max_leaves=8))
+def test_a_frame_is_four_lines_at_most_whatever_its_data(data: Any) -> None:
+    made = sse.frame("event", data, seq=7)
+    assert made.isascii()
+    lines = made.decode().splitlines()
+    assert lines[:2] == ["id: 7", "event: event"]
+    assert lines[3:] == [""]
+    assert json.loads(lines[2].removeprefix("data: ")) == data

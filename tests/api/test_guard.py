@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from arc.api import control, json
 from tests.api.serving import House, is_problem
 
 
@@ -156,3 +157,19 @@ def test_what_is_no_http_is_refused_and_harms_nobody(house: House, request_: byt
     assert answer == b"" or answer.split(b" ")[1] in (b"400", b"401", b"431"), answer[:200]
     with house.client(None) as client:
         assert client.get("/health").status_code == 200
+
+
+def test_half_a_head_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "_HEAD_S", 0.0)
+    try:
+        answer = raw(house, b"GET /health HTTP/1.1\r\nHost: local", more_to_come=True)
+    except ConnectionResetError:
+        answer = b""
+    assert answer == b""
+
+
+def test_half_a_body_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "_READ_S", 0.01)
+    head = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\n"
+    answer = raw(house, head + b'Content-Length: 100\r\n\r\n{"rec', more_to_come=True)
+    assert answer.startswith(b"HTTP/1.1 408 ")

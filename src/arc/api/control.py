@@ -20,7 +20,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -34,6 +34,7 @@ from arc.telemetry import logs
 
 CONTROL_FILE: Final = "control.json"
 _CONNECTIONS_END_S = 3
+_HEAD_S = 30.0  # for the head of a request to arrive
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call an address that means all of them
 _log = structlog.get_logger(__name__)
@@ -173,11 +174,24 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._stopping = stopping
         self._announce: Callable[[], None] | None = None
+        self._silent: dict[tuple[Any, int], float] = {}  # a connection before its next request -> since when
 
     async def serve_until_told(self, listener: socket.socket, announce: Callable[[], None]) -> None:
         """Serve on a bound socket; `announce` is called when requests are answered."""
         self._announce = announce
         await self.serve(sockets=[listener])
+
+    def _cut_silent(self) -> None:
+        """Close connections that have not sent the head of a request for long: uvicorn itself would wait for ever."""
+        now = asyncio.get_running_loop().time()
+        before, self._silent = self._silent, {}
+        connections: set[Any] = self.server_state.connections
+        for connection in connections:
+            cycle = connection.cycle
+            if cycle is None or cycle.response_complete:
+                since = self._silent[connection, id(cycle)] = before.get((connection, id(cycle)), now)
+                if now - since > _HEAD_S:
+                    connection.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections; one that is still open after its time is cut, whatever it holds."""
@@ -204,6 +218,7 @@ class _Server(uvicorn.Server):
         counter = 0
         while not await self.on_tick(counter):
             counter = (counter + 10) % 864_000
+            self._cut_silent()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._stopping.wait()
