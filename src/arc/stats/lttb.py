@@ -5,6 +5,8 @@ that spans the largest triangle with the point kept before it and the mean of th
 Source: Steinarsson, Downsampling Time Series for Visual Representation, University of Iceland 2013.
 """
 
+import itertools
+
 import numpy as np
 
 
@@ -13,15 +15,16 @@ def lttb(x: np.ndarray, y: np.ndarray, n: int) -> np.ndarray:
     length = len(x)
     if length <= n:
         return np.arange(length)
+    x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
     edges = np.linspace(1, length - 1, n - 1).astype(np.int64)
     kept = np.empty(n, dtype=np.int64)
     kept[0], kept[-1] = 0, length - 1
-    last = 0
-    for bucket in range(n - 2):
-        start, end = edges[bucket], edges[bucket + 1]
-        after_end = edges[bucket + 2] if bucket + 2 < len(edges) else length
-        mean_x, mean_y = x[end:after_end].mean(), y[end:after_end].mean()
-        area = np.abs((x[last] - mean_x) * (y[start:end] - y[last]) - (x[last] - x[start:end]) * (mean_y - y[last]))
-        last = start + int(np.argmax(area))
-        kept[bucket + 1] = last
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the end of the range: some point is kept all the same
+        sizes = np.diff(np.append(edges, length))
+        means_x, means_y = np.add.reduceat(x, edges) / sizes, np.add.reduceat(y, edges) / sizes
+        last = 0
+        for bucket, (start, end) in enumerate(itertools.pairwise(edges.tolist()), start=1):
+            rise, run = means_y[bucket] - y[last], means_x[bucket] - x[last]
+            last = start + int(np.abs((x[start:end] - x[last]) * rise - run * (y[start:end] - y[last])).argmax())
+            kept[bucket] = last
     return kept

@@ -100,8 +100,9 @@ def curve(tx: Tx, job_id: str, name: str, *, max_points: int = 1000) -> Curve:
     rows = _whole(tx, job_id, name)
     total = len(rows)
     if total > max_points:
-        finite = rows[np.isfinite(rows[:, 1])]
-        rows = finite[lttb(finite[:, 0], finite[:, 1], max_points)]
+        there = np.isfinite(rows[:, 1])
+        rows = rows if there.all() else rows[there]
+        rows = rows[lttb(rows[:, 0], rows[:, 1], max_points)]
     values = [value if math.isfinite(value) else None for value in rows[:, 1].tolist()]
     return Curve(name=name, steps=rows[:, 0].tolist(), values=values, n_total=total, downsampled=total > max_points)
 
@@ -117,7 +118,7 @@ def _whole(tx: Tx, job_id: str, name: str) -> np.ndarray:
         mine = np.concatenate(parts[attempt])
         kept = [earlier[earlier[:, 0] < mine[0, 0]] for earlier in kept]
         kept.append(mine)
-    return np.concatenate(kept) if kept else np.empty((0, _WIDTH))
+    return kept[0] if len(kept) == 1 else np.concatenate([np.empty((0, _WIDTH)), *kept])
 
 
 def last(tx: Tx, job_id: str) -> dict[str, float]:
