@@ -20,7 +20,8 @@ from arc.core.job import Job, Progress
 from arc.core.states import JobStatus
 
 _BAR_WIDTH = 18
-_VALUES_SHOWN = 3
+_STATE_WIDTH = len("completed")
+_VALUES_SHOWN = 2
 _FIRST = ("loss", "val_auc", "auc", "val_loss")  # shown before other values
 _COUNTS = ("step", "steps")  # counted elsewhere
 
@@ -104,15 +105,19 @@ class _Drawn:
 
     def draw(self) -> Table:
         """All lines, aligned."""
-        shown = Table.grid(padding=(0, 2, 0, 0))
-        for _ in range(4):
-            shown.add_column(no_wrap=True)
-        shown.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        shown.add_column(no_wrap=True, justify="right")
-        for line in self._lines.values():
-            shown.add_row(
-                Text(line.title), styled_state(line.state), _bar(line), Text(_count(line)), Text(_remark(line)), Text(_clock(line))
-            )
+        rows = [
+            (line, Text(_count(line)), Text(_remark(line, alone=len(self._lines) == 1)), Text(_clock(line)))
+            for line in self._lines.values()
+        ]
+        shown = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        shown.add_column(width=max(len(line.title) for line in self._lines.values()))
+        shown.add_column(width=_STATE_WIDTH)
+        shown.add_column(width=_BAR_WIDTH)
+        shown.add_column(width=max(len(count) for _, count, _, _ in rows) or None)
+        shown.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        shown.add_column(width=max(len(clock) for *_, clock in rows) or None, justify="right")
+        for line, count, remark, clock in rows:
+            shown.add_row(Text(line.title), styled_state(line.state), _bar(line), count, remark, clock)
         return shown
 
 
@@ -127,7 +132,7 @@ class _Printed:
         before = line.state if line.job is not None else ""
         line.job, line.waiting_for = job, waiting_for
         if line.state != before:
-            self._print(line, line.state, _clock(line), _remark(line))
+            self._print(line, line.state, _clock(line), _remark(line, alone=len(self._lines) == 1))
         if job.progress is not None and not job.terminal:
             self.progress(job.id, job.progress)
 
@@ -163,27 +168,35 @@ def _count(line: _Line) -> str:
     progress = line.progress
     if progress is None or line.state not in ("running", "completed"):
         return ""
+    if line.state == "completed" and progress.unit != "epoch":
+        return f"{progress.of:g} {progress.unit}s" if progress.of and progress.of > 1 else ""
     if not (progress.done or progress.of):
-        return progress.phase if line.state == "running" else ""
-    if progress.of == 1:
+        return progress.phase
+    if progress.of == 1 and progress.unit != "epoch":
         return f"{100 * progress.done:.0f} %"
     of = f"/{progress.of:g}" if progress.of else ""
     return f"{progress.unit} {int(progress.done)}{of}"
 
 
 def _values(line: _Line) -> str:
+    """The newest values that matter most; of a job that told none, what it measured."""
     rank = {name: place for place, name in enumerate(_FIRST)}
-    names = sorted((name for name in line.values if name not in _COUNTS), key=lambda name: rank.get(name, len(rank)))
-    return "  ".join(f"{name} {number(line.values[name])}" for name in names[:_VALUES_SHOWN])
+    told = {name: value for name, value in line.values.items() if name not in _COUNTS}
+    if not told and line.job is not None:
+        told = {name: value for name, value in (line.job.metrics or {}).items() if name in rank and isinstance(value, int | float)}
+    names = sorted(told, key=lambda name: rank.get(name, len(rank)))
+    return "  ".join(f"{name} {number(told[name])}" for name in names[:_VALUES_SHOWN])
 
 
-def _remark(line: _Line) -> str:
+def _remark(line: _Line, *, alone: bool = True) -> str:
     """What a reader wants to know about this state: the values, why it waits, why it failed."""
     job = line.job
     if job is None:
         return ""
     if job.status is JobStatus.FAILED and job.failure is not None:
         return printable(job.failure.message.splitlines()[0] if job.failure.message else job.failure.failure_class.value)
+    if job.status is JobStatus.PENDING and not alone:
+        return ""  # it waits for the line above
     if job.status in (JobStatus.QUEUED, JobStatus.PENDING, JobStatus.CANCELLED):
         again = f"try {job.retry_count + 1} after {job.failure.failure_class.value}: " if job.failure is not None else ""
         return printable(again + (line.waiting_for or job.reason or ""))

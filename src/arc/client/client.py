@@ -6,7 +6,7 @@ with Client("http://127.0.0.1:8000", token) as arc:
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from arc.client.http import Http
 from arc.client.jobs import JobCalls
 from arc.client.recipes import RecipeCalls
 from arc.client.tokens import TokenCalls
+from arc.client.views import Update, updates
 from arc.core.errors import ServiceDown
 
 
@@ -50,6 +51,10 @@ class Client:
         if url is None:
             raise ServiceDown(f"no control plane serves {workspace}; start one with arc serve", field="workspace", value=str(workspace))
         return cls(url, token(workspace))
+
+    def events(self, *, after: int | None = None) -> Iterator[Update]:
+        """What happens to everything, from now on or after a sequence number; does not end. Reconnects by itself."""
+        return updates(self._http.stream("/events", last_id="" if after is None else str(after)))
 
     def health(self) -> dict[str, Any]:
         """Whether it lives, and with a token how it is."""

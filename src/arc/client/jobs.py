@@ -1,12 +1,11 @@
 """The job verbs over HTTP."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from urllib.parse import quote
 
 from arc.client.http import Http
-from arc.client.views import JobReport, Update, job_report, update_of
+from arc.client.views import JobReport, Update, job_report, updates
 from arc.core.job import Job, JobRequest
 from arc.core.page import Page
 from arc.core.states import JobStatus
@@ -74,10 +73,7 @@ class JobCalls:
 
         Reconnects by itself and loses no event; ServiceDown when nobody answers for half a minute.
         """
-        for frame in self._http.stream(f"/jobs/{_id(job_id)}/events", last_id="" if after is None else str(after)):
-            update = update_of(frame.event, json.loads(frame.data))
-            if update is not None:
-                yield update
+        return updates(self._http.stream(f"/jobs/{_id(job_id)}/events", last_id="" if after is None else str(after)))
 
 
 def _id(job_id: str) -> str:

@@ -4,11 +4,14 @@ The routes use names that older programs know (`job_id`, `last_checkpoint_path`)
 `Job`, as everywhere else. What only a route knows, such as why a job waits, stands beside it.
 """
 
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from arc.client.sse import Frame
 from arc.core.errors import PermanentError
 from arc.core.event import Event
 from arc.core.job import Job, Progress
@@ -62,16 +65,24 @@ def progress_of(view: Any) -> Progress:
     return Progress(done=view["done"] or 0.0, of=view["of"], unit=view["unit"], phase=view["phase"], eta_s=view["eta"], values=values)
 
 
-def update_of(kind: str, data: Any) -> Update | None:
-    """What one message of a stream tells; None for a heartbeat and for kinds of a later release."""
+def updates(frames: Iterable[Frame]) -> Iterator[Update]:
+    """What the messages of a stream tell; heartbeats and kinds of a later release are passed over."""
+    for frame in frames:
+        update = _update(frame)
+        if update is not None:
+            yield update
+
+
+def _update(frame: Frame) -> Update | None:
     try:
-        if kind == "event":
+        data = json.loads(frame.data)
+        if frame.event == "event":
             return Update(event=Event.model_validate(data))
-        if kind == "progress":
+        if frame.event == "progress":
             return Update(job_id=str(data["job_id"]), progress=progress_of(data["progress"]))
-    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _strange("an event", error) from None
-    return Update() if kind == "resync" else None
+    return Update() if frame.event == "resync" else None
 
 
 def _job_fields(view: Any) -> dict[str, Any]:
