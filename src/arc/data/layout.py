@@ -7,11 +7,12 @@ itself are passed over. Whatever could mean two things is refused, saying what w
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from arc.core.errors import BadData, TooLarge
+from arc.data import about
 from arc.data.archive import ARCHIVE_SUFFIXES
 from arc.data.labels import Labelled, Table, read
 from arc.data.names import CLASSES, class_of, is_mask_folder
@@ -44,7 +45,8 @@ class Layout:
 
     name: str  # class_folders, labels_csv, or class_folders+labels_csv
     photographs: tuple[Photograph, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...]
+    says: about.About  # of itself
 
 
 def files_below(root: Path, *, most: int, depth: int = 24) -> tuple[list[str], list[str]]:
@@ -99,7 +101,7 @@ def recognise(root: Path, *, most_files: int) -> Layout:
         Photograph(str(file), str(row.label), row.patient, row.eye, row.site, pairs.get(file)) for file, row in sorted(labelled.items())
     ]
     in_folders = any(_by_folder(file) is not None for file in pictures)
-    return Layout("+".join(_names(in_folders, table)), tuple(photographs), tuple(warnings))
+    return Layout("+".join(_names(in_folders, table)), tuple(photographs), tuple(warnings), about.read(root, files))
 
 
 def _names(in_folders: bool, table: Table | None) -> Iterator[str]:

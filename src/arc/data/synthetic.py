@@ -1,6 +1,6 @@
 """data.synthetic_fundus: photographs of eyes that do not exist, packed like a clinic would hand them over.
 
-One ZIP: `images/{glaucoma,normal}/P00001_R.jpg`, `masks/P00001_R.png`, `labels.csv` and a README. Every
+One ZIP: `images/{glaucoma,normal}/P00001_R.jpg`, `masks/P00001_R.png`, `labels.csv`, `metadata.json` and a README. Every
 eye is drawn from (seed, patient, eye) alone and the ZIP holds no time, so the same seed and the same
 libraries give the same bytes. The next step is `data.unpack`, as it is for a user's archive.
 
@@ -9,6 +9,7 @@ Not shown by results on these: anything about patients.
 
 import csv
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from arc.data.drawing import draw
 from arc.data.spec import SyntheticFundusParams
 
 OUTPUT = "synthetic-fundus.zip"
+SOURCE = "synthetic: drawn by the recipe data.synthetic_fundus of ARC"
 COLUMNS = ("file", "label", "patient", "eye", "site", "vcdr")
 README = """Synthetic fundus photographs, drawn by ARC. No patient was photographed.
 
@@ -84,6 +86,7 @@ def members(params: SyntheticFundusParams, eyes: list[Eye]) -> Iterator[tuple[st
     """Name and bytes of every member of the archive: each photograph, followed by its mask if one is wanted."""
     yield "README.txt", README.encode()
     yield "labels.csv", labels_csv(eyes)
+    yield "metadata.json", json.dumps({"source": SOURCE, "licence": "CC0"}).encode()
     for eye in eyes:
         picture, mask = draw(eye, params.size_px)
         yield file_name(eye), _encode(".jpg", picture[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, eye.site.jpeg_quality)

@@ -21,7 +21,7 @@ class ClassifyParams(BaseModel):
     epochs: int = Field(30, ge=1, le=100_000, description="Most passes over the training split.")
     batch_size: int = Field(16, ge=1, le=4096, description="Photographs per step.")
     lr: float = Field(
-        2e-3,
+        3e-3,
         ge=1e-8,
         le=10,
         validation_alias=AliasChoices("lr", "learning_rate"),

@@ -1,0 +1,69 @@
+"""Findings: what an evaluation allows one to say, in words, and what it does not.
+
+A classifier is called better than chance only when the lower bound of its AUC lies above 0.5. An interval that
+holds 0.5 means that it is not known, not that the classifier is useless.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from arc.kit.report import Tone
+
+CHANCE: Final = 0.5
+CLEAR: Final = 0.6  # a lower bound from here on is called clear
+FEW_PATIENTS: Final = 50
+SYNTHETIC: Final = "synthetic"  # in the source of a dataset
+
+
+def verdict(evaluation: Mapping[str, Any]) -> tuple[str, Tone]:
+    """One sentence and its tone."""
+    area = evaluation["metrics"]["auc"]
+    value, low, high = area["value"], area["low"], area["high"]
+    if value is None:
+        return f"Not known: no AUC could be measured ({area['note']}).", "plain"
+    if low is None or high is None:
+        return f"Not known: the AUC is {value:.2f}, but how sure that is cannot be said ({area['note']}).", "plain"
+    between = f"the AUC is {value:.2f} ({100 * evaluation['confidence']:g} % interval {low:.2f} to {high:.2f})"
+    if evaluation.get("simulated"):
+        return f"Simulated: a tiny network stood in for the model, so this says nothing [{between}].", "plain"
+    if low > CLEAR:
+        return f"Clearly better than chance: {between}.", "good"
+    if low > CHANCE:
+        return f"Better than chance: {between}.", "good"
+    if high < CHANCE:
+        return f"Worse than chance: {between}. The labels may be the wrong way round.", "bad"
+    return f"Not known: {between}, and the interval includes chance (0.50).", "plain"
+
+
+def subtitle(evaluation: Mapping[str, Any]) -> str:
+    """What was judged on whom."""
+    patients = evaluation["patients"]
+    whom = f"{evaluation['n']} photographs of {patients} patients" if patients else f"{evaluation['n']} photographs, patients not known"
+    return f"{evaluation['model']['name']} on {whom} ({evaluation['split']} split)"
+
+
+def not_shown(evaluation: Mapping[str, Any], dataset: Mapping[str, Any]) -> list[str]:
+    """What the reader must not conclude, a sentence each."""
+    said = []
+    if evaluation.get("simulated"):
+        said.append("This run was simulated: its numbers must not be compared with measured ones.")
+    if SYNTHETIC in str(dataset.get("source", "")).casefold():
+        said.append("The photographs are drawn by a program. Nothing here says how the model would do on photographs of people.")
+    else:
+        said.append("One dataset was used. Other cameras, clinics and peoples may give other numbers.")
+    if evaluation["split"] != "sealed":
+        said.append(
+            f"It was judged on the split {evaluation['split']}, by which the training chose its epoch and threshold: the numbers are too good."
+        )
+    if not evaluation["patients_known"]:
+        said.append(
+            "Patients are not known. Two photographs of one patient may lie on both sides of the split, which flatters; the intervals are too narrow."
+        )
+    count = evaluation["patients"] or evaluation["n"]
+    if count < FEW_PATIENTS:
+        said.append(f"{count} patients are few: only large differences can be seen, and the intervals are wide for that reason.")
+    if evaluation["trained_on_this_dataset"] is False:
+        said.append("The model was trained on another dataset version; patients judged here may have been in its training.")
+    said.append("One training with one seed was judged; another seed gives another model.")
+    said.append("The share of glaucoma here is that of the dataset, not of a clinic; precision would differ there.")
+    return [*said, "Nothing here is a medical device or fit for a diagnosis."]
