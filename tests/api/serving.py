@@ -36,7 +36,7 @@ class House:
     def client(self, role: str | None = "admin", **headers: str) -> httpx.Client:
         """A client with the token of a role, or without any."""
         given = {"Authorization": f"Bearer {self.secrets[role]}"} if role else {}
-        return httpx.Client(base_url=self.url, headers={**given, **headers}, trust_env=False, timeout=20)
+        return httpx.Client(base_url=self.url, headers={**given, **headers}, trust_env=False, timeout=60)
 
     def job(self, **fields: Any) -> Job:
         """A queued job."""

@@ -86,7 +86,7 @@ def test_waiting_answers_with_the_result_merged_with_the_id(house: House, admin:
     def finish() -> None:
         job = house.app.jobs.get(waiting_for_one(house))
         house.move(
-            house.move(job, JobStatus.RUNNING), JobStatus.COMPLETED, result={"path": "x", "status": "mine"}, metrics={"auc": float("nan")}
+            house.move(job, JobStatus.RUNNING), JobStatus.COMPLETED, result={"path": "x", "status": "mine"}, metrics={"auc": None}
         )
 
     said = while_waiting(admin, finish)
