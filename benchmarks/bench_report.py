@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         clock = SystemClock()
         journal = Journal(Path(name), clock)
-        heartbeat = Heartbeat(journal, clock)
+        heartbeat = Heartbeat(journal, clock, abandoned=lambda: None)
         heartbeat.start()
         ctx = context(Path(name), journal)
         for label, values in (("1 value", ONE), ("4 values", FOUR)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -186,6 +187,39 @@ def test_killed_reaper_a_kill_still_ends_everything(tmp_path: Path) -> None:
         await backend.kill(identity)
         assert await backend.alive(identity) is Liveness.DEAD
         assert (found := stat(daemon)) is None or found.ended
+
+    drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_many_attempts_leave_nothing_in_the_warm_server(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        await stand.run(stand.order("job_first"))
+
+        def held() -> tuple[int, int, str]:
+            warm = Path(f"/proc/{backend.warm_pid}")
+            return (
+                len(list((warm / "fd").iterdir())),
+                len(os.listdir("/proc/self/fd")),
+                (warm / "task" / warm.name / "children").read_text(),
+            )
+
+        before = held()
+        for turn in range(3):
+            await asyncio.gather(*(stand.run(stand.order(f"job_{turn}_{index}", epochs=1)) for index in range(8)))
+        assert held() == before
+        assert before[2] == ""
+
+    drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_an_attempt_whose_folder_was_deleted_ends(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        order = stand.order(hang_at=1)
+        identity = await backend.launch(order)
+        await appears(order, "phase")
+        shutil.rmtree(order.staging)
+        assert await backend.wait(identity, order.staging) == Exit(None, None)
+        assert await backend.alive(identity) is Liveness.DEAD
 
     drive(LocalBackend(preload=PROBE), tmp_path, story)
 

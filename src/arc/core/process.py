@@ -87,11 +87,14 @@ def open_pidfd(pid: int, start_time: int) -> int | None:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    found = stat(pid)
-    if found is None or found.start_time != start_time:
-        os.close(descriptor)
-        return None
-    return descriptor
+    same = False
+    try:
+        found = stat(pid)
+        same = found is not None and found.start_time == start_time
+    finally:
+        if not same:
+            os.close(descriptor)
+    return descriptor if same else None
 
 
 def send(pid: int, start_time: int, number: int, *, group: bool = False) -> bool:

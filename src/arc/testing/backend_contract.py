@@ -286,6 +286,16 @@ class IsolatedBackendContract(BackendContract):
         assert await stand.backend.wait(identity, order.staging) == Exit(None, signal.SIGKILL)
 
     @driven
+    async def test_the_second_request_to_stop_ends_one_that_hangs(self, stand: Stand) -> None:
+        order = stand.order(hang_at=1)
+        identity = await stand.backend.launch(order)
+        await appears(order, "phase")
+        await stand.backend.stop(identity)
+        await appears(order, "log", count=2)  # it says that it was asked: two signals that come together are one
+        await stand.backend.stop(identity)
+        assert await stand.backend.wait(identity, order.staging) == Exit(None, signal.SIGTERM)
+
+    @driven
     async def test_one_that_was_stopped_with_its_reaper_is_killed(self, stand: Stand) -> None:
         order = stand.order(epochs=1_000_000, epoch_s=0.01)
         identity = await stand.backend.launch(order)

@@ -11,6 +11,7 @@ the journal must still say how it ended.
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,11 @@ def main(staging: Path, *, secret: int, stop: StopRequest) -> int:
     own = stat(os.getpid())
     limits.confine(order, mark=f"{os.getpid()}.{own.start_time if own else 0}")
     clock = SystemClock()
-    return carry_out(order, Journal(staging, clock), stop, clock, before_run=limits.tell_libraries)
+    return carry_out(order, Journal(staging, clock), stop, clock, before_run=limits.tell_libraries, abandoned=_end_now)
+
+
+def _end_now() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)  # and the reaper ends what it started
 
 
 def carry_out(
@@ -52,11 +57,12 @@ def carry_out(
     clock: Clock,
     *,
     before_run: Callable[[LaunchOrder], None] | None = None,
+    abandoned: Callable[[], None] | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
 ) -> int:
     """Run the recipe of an order and write the outcome; 0, or 1 when it failed or could not say how it ended."""
-    heartbeat = Heartbeat(journal, clock)
+    heartbeat = Heartbeat(journal, clock, abandoned=abandoned or stop.ask)
     heartbeat.start()
     try:
         journal.line("started", pid=os.getpid(), step=None)

@@ -78,6 +78,11 @@ class Journal:
             self._flush()
             os.fsync(self._file)
 
+    @property
+    def removed(self) -> bool:
+        """Whether someone deleted the file: nothing the attempt does can count any more."""
+        return self._file >= 0 and os.fstat(self._file).st_nlink == 0
+
     def seal(self, reason: ArcError) -> None:
         """From now on every line is refused with `reason`."""
         self._refusal = reason

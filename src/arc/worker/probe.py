@@ -82,8 +82,17 @@ def _break(ctx: RunContext, faults: Faults, epoch: int) -> None:
     if epoch == faults.nan_at:
         ctx.report(epoch, {"loss": float("nan")})
         raise FloatingPointError(f"the loss is not a number at epoch {epoch}")
-    while epoch == faults.hang_at:
-        signal.pause()
+    if epoch == faults.hang_at:
+        _hang(ctx)
+
+
+def _hang(ctx: RunContext) -> NoReturn:
+    asked = False
+    while True:
+        time.sleep(_SLICE_S)
+        if ctx.should_stop() and not asked:
+            asked = True
+            ctx.log("asked to stop, and hanging")
 
 
 def _crash(faults: Faults) -> NoReturn:

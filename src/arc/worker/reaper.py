@@ -48,6 +48,7 @@ def run(staging: Path, *, secret: int, ready: int, shut: Sequence[int], boot: st
         child = os.fork()
         if child == 0:
             _be_the_attempt(staging, secret=secret, gate=gate_out, shut=(ready, gate_in), attempt=attempt)
+        os.setpgid(child, child)  # the child does so too: whoever is first, the group is there when it is published
         os.close(secret)
         os.close(gate_out)
         _let_begin(staging, child, ready=ready, gate=gate_in, boot=boot)

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_forked_child_is_refused_and_writes_no_line_twice(journal: Journal, tm
 def test_the_heartbeat_writes_what_waits(tmp_path: Path) -> None:
     clock = SystemClock()
     journal = Journal(tmp_path, clock)
-    heartbeat = Heartbeat(journal, clock, interval_s=0.0)
+    heartbeat = Heartbeat(journal, clock, abandoned=lambda: None, interval_s=0.0)
     heartbeat.start()
     while not any(line["k"] == "heartbeat" for line in lines(tmp_path)):
         pass
@@ -101,6 +102,17 @@ def test_the_heartbeat_writes_what_waits(tmp_path: Path) -> None:
     written = len(lines(tmp_path))
     journal.close()
     assert len(lines(tmp_path)) == written
+
+
+def test_a_deleted_journal_is_noticed(tmp_path: Path) -> None:
+    journal, noticed = Journal(tmp_path, SystemClock()), threading.Event()
+    heartbeat = Heartbeat(journal, SystemClock(), abandoned=noticed.set, interval_s=0.0)
+    assert not journal.removed
+    (tmp_path / JOURNAL).unlink()
+    heartbeat.start()
+    assert noticed.wait(60)
+    heartbeat.stop()
+    journal.close()
 
 
 # --- the disk is full --------------------------------------------------------------------------------

@@ -101,10 +101,13 @@ class LocalBackend:
         """Kill the attempt's process group; its reaper ends the rest, or this does when the reaper is gone. `wait` proves it."""
         if identity.boot_id != boot_id():
             return
-        send(identity.pid, identity.start_time, signal.SIGKILL, group=True)
-        reaper = identity.reaper_pid
-        if reaper is None or not send(reaper, identity.reaper_start_time or 0, signal.SIGCONT):  # someone may have stopped it
+        reaper, since = identity.reaper_pid, identity.reaper_start_time or 0
+        if reaper is None or liveness(reaper, since, identity.boot_id) is Liveness.DEAD:
             await asyncio.to_thread(sweep, identity)
+            return
+        send(identity.pid, identity.start_time, signal.SIGKILL, group=True)
+        send(identity.pid, identity.start_time, signal.SIGKILL)
+        send(reaper, since, signal.SIGCONT)  # someone may have stopped it
 
     async def _warm(self) -> WarmLink:
         if self._starting is None:
