@@ -2,14 +2,16 @@
 
 SQLite (the default) is in WAL mode with full synchronisation, so a commit survives a power cut. It has one
 writer: a write transaction takes a lock in this process and then BEGIN IMMEDIATE, so nothing is ever
-upgraded from read to write. PostgreSQL is used by URL, with the same functions. Python's sqlite3 would begin
-transactions by itself; it is told not to.
+upgraded from read to write. PostgreSQL is used by URL, with the same functions.
 
-A damaged, empty or newer database stops the start with one line; it is never replaced by an empty one.
+A damaged, empty or newer database stops the start with one line; it is never replaced by an empty one. A new
+SQLite file is made under another name and linked in place whole, so that no start ever meets a half-made one.
 SQLite before 3.51.3 can lose commits when two connections checkpoint at the wrong moment: only the process
 that holds the engine lock of the workspace writes, and the version is named in the log at the start.
 """
 
+import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -18,22 +20,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import URL, Connection, Engine, make_url, text
+from sqlalchemy.exc import DatabaseError
 
 from arc.core.clock import Clock
-from arc.core.errors import Conflict, InvalidSpec, NoSpace, PermanentError, StoreBusy
+from arc.core.errors import PermanentError, StoreBusy
+from arc.store import connections
+from arc.store.failures import first_line, translated
 
-_log = structlog.get_logger(__name__)
-_BUSY_S = 10.0
-_SAFE_SQLITE = (3, 51, 3)
-_CHECKED_BYTES = 64 << 20
+_VACUUM_PAGES = 10_000  # at a time, because writers wait
 _MIGRATION_LOCK, _ENGINE_LOCK = 0x617263, 0x617264  # advisory locks of PostgreSQL; the letters of arc, and the number after
 
 
@@ -74,25 +73,41 @@ class Store:
     def open(cls, url: str, *, clock: Clock) -> "Store":
         """Open, create when it is not there, and migrate; PermanentError with one line when that cannot be."""
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            path = Path(parsed.database or "")
-            _check_file(path)
-            writer, reader = _sqlite(url, pool_size=1), _sqlite(url, pool_size=4)
-            _warn_about(sqlite3.sqlite_version_info)
+        if parsed.get_backend_name() != "sqlite":
+            return cls._opened(parsed, connections.postgres(parsed), clock)
+        connections.warn_about(sqlite3.sqlite_version_info)
+        path = Path(parsed.database or "")
+        if path.exists():
+            connections.check_file(path)
         else:
-            writer = reader = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_size=8, pool_timeout=_BUSY_S, pool_pre_ping=True, isolation_level="READ COMMITTED"
-            )  # fmt: skip
-        store = cls(writer, reader, clock)
+            cls._make(parsed, path, clock)
+        return cls._opened(parsed, connections.sqlite(parsed), clock)
+
+    @classmethod
+    def _opened(cls, url: URL, engines: tuple[Engine, Engine], clock: Clock) -> "Store":
+        store = cls(*engines, clock)
         try:
             store._migrate()
-        except (OperationalError, DatabaseError) as error:
+        except DatabaseError as error:
             store.close()
-            raise PermanentError(f"the store {parsed.render_as_string()} cannot be opened: {_first_line(error)}", field="store") from None
+            raise PermanentError(f"the store {url.render_as_string()} cannot be opened: {first_line(error)}", field="store") from None
         except BaseException:
             store.close()
             raise
         return store
+
+    @classmethod
+    def _make(cls, url: URL, path: Path, clock: Clock) -> None:
+        """Put a new SQLite file in place, unless another start is faster."""
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            cls._opened(url, connections.sqlite(url.set(database=str(part))), clock).close()
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        finally:
+            for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
+                part.with_name(name).unlink(missing_ok=True)
 
     @property
     def dialect(self) -> str:
@@ -111,10 +126,10 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """One write transaction; committed at the end, rolled back when an error leaves the block."""
-        if self._lock is not None and not self._lock.acquire(timeout=_BUSY_S):
+        if self._lock is not None and not self._lock.acquire(timeout=connections.BUSY_S):
             raise StoreBusy("the store is being written by others for too long")
         try:
-            with _translated(), self._writer.connect() as conn:
+            with translated(), self._writer.connect() as conn:
                 tx = Tx(conn, self._clock)
                 if self._lock is not None:
                     conn.exec_driver_sql("BEGIN IMMEDIATE")
@@ -135,7 +150,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One read transaction: a consistent view."""
-        with _translated(), self._reader.connect() as conn:
+        with translated(), self._reader.connect() as conn:
             if self._lock is not None:
                 conn.exec_driver_sql("BEGIN")
             yield Tx(conn, self._clock)
@@ -159,10 +174,12 @@ class Store:
         """WAL checkpoint and incremental vacuum on SQLite; nothing on PostgreSQL, which does it by itself."""
         if self._lock is None:
             return {"dialect": self.dialect}
-        with self._lock, _translated(), self._writer.connect() as conn:
+        with self._lock, translated(), self._writer.connect() as conn:
+            conn.exec_driver_sql("PRAGMA busy_timeout=0")  # who reads meanwhile keeps his part of the log; nobody waits for him
             before = conn.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            conn.connection.driver_connection.execute("PRAGMA incremental_vacuum").fetchall()  # type: ignore[union-attr]  # a step a page
+            conn.connection.driver_connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # type: ignore[union-attr]
             busy, pages, moved = conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            conn.exec_driver_sql(f"PRAGMA busy_timeout={round(connections.BUSY_S * 1000)}")
             after = conn.exec_driver_sql("PRAGMA freelist_count").scalar_one()
         return {"dialect": "sqlite", "wal_busy": bool(busy), "wal_pages": pages, "wal_moved": moved, "pages_freed": before - after}
 
@@ -183,64 +200,3 @@ class Store:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
             conn.commit()
-
-
-def _sqlite(url: str, *, pool_size: int) -> Engine:
-    engine = create_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=_BUSY_S, connect_args={"timeout": _BUSY_S, "check_same_thread": False}
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _check_file(path: Path) -> None:
-    """PermanentError unless the file is absent or a sound SQLite database; it is never changed here."""
-    if not path.exists():
-        return
-    if path.stat().st_size == 0:
-        raise PermanentError(f"the store {path} is empty; restore it from a backup, or move it away to begin anew", field="store")
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if path.stat().st_size < _CHECKED_BYTES else "ok"
-        connection.close()
-    except sqlite3.DatabaseError as error:
-        sound = str(error)
-    if sound != "ok":
-        raise PermanentError(f"the store {path} is damaged ({sound}); restore it from a backup", field="store")
-
-
-def _warn_about(version: tuple[int, int, int]) -> None:
-    if version < _SAFE_SQLITE:
-        _log.info(
-            "this SQLite can lose commits when two processes checkpoint at once; ARC writes from one", version=".".join(map(str, version))
-        )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the database as ours."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise Conflict(f"it is there already: {_first_line(error)}") from error
-    except (DataError, ValueError) as error:
-        if isinstance(error, DataError) or "NUL" in str(error) or "surrogates" in str(error):
-            raise InvalidSpec("a text holds characters that cannot be stored (NUL or a lone surrogate)") from error
-        raise
-    except PoolTimeout as error:
-        raise StoreBusy("every connection to the store is in use") from error
-    except (OperationalError, InterfaceError) as error:
-        line = _first_line(error)
-        if "full" in line or "No space" in line:
-            raise NoSpace(f"the store cannot be written: {line}") from error
-        raise StoreBusy(f"the store does not answer: {line}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0][:300]
