@@ -1,7 +1,7 @@
 """Code version: whether what the warm server has in memory is still what stands on disk.
 
 A digest over name, size and time of every source file of ARC and of the packages that offer recipes, and over
-the installed distributions and their entry points. About two milliseconds; taken before each fork.
+the installed distributions. About a millisecond; taken before each fork.
 """
 
 import hashlib
@@ -38,30 +38,45 @@ def code_version(places: list[str]) -> str:
 
 def _sources(places: list[str]) -> Iterator[str]:
     for place in places:
-        if not Path(place).is_dir():
-            yield _line(place)
-            continue
-        for folder, folders, names in os.walk(place):
-            folders[:] = sorted(name for name in folders if name != "__pycache__")
-            for name in sorted(names):
-                if name.endswith(".py"):
-                    yield _line(f"{folder}/{name}")
+        yield from _tree(place) if Path(place).is_dir() else _single(Path(place))
+
+
+def _tree(folder: str) -> Iterator[str]:
+    """One line for each source file below a folder; by directory entries, because this is on the way to each fork."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        found = []
+    for entry in found:
+        if entry.name.endswith(".py"):
+            yield _line(entry)
+        elif entry.name != "__pycache__" and entry.is_dir(follow_symlinks=False):
+            yield from _tree(entry.path)
+
+
+def _single(path: Path) -> Iterator[str]:
+    try:
+        found = path.stat()
+    except OSError:
+        return
+    yield f"{path} {found.st_size} {found.st_mtime_ns}"
 
 
 def _installed() -> Iterator[str]:
+    """One line for each installed distribution; installing it anew makes its folder anew."""
     for place in sys.path:
         try:
             with os.scandir(place) as entries:
-                names = sorted(entry.name for entry in entries if entry.name.endswith((".dist-info", ".egg-info")))
+                found = [entry for entry in entries if entry.name.endswith((".dist-info", ".egg-info"))]
+                yield from sorted(map(_line, found))
         except OSError:
             continue
-        for name in names:
-            yield _line(f"{place}/{name}/entry_points.txt")
 
 
-def _line(path: str) -> str:
+def _line(entry: os.DirEntry[str]) -> str:
     try:
-        found = Path(path).stat()
-    except OSError:
-        return f"{path} -"
-    return f"{path} {found.st_size} {found.st_mtime_ns}"
+        found = entry.stat()
+    except OSError:  # being replaced at this moment
+        return f"{entry.path} -"
+    return f"{entry.path} {found.st_size} {found.st_mtime_ns}"
