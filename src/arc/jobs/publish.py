@@ -25,7 +25,6 @@ _FOLDER = {
     ArtifactKind.CHECKPOINT: "checkpoints",
     ArtifactKind.MODEL: "checkpoints",
     ArtifactKind.FIGURE: "visualizations",
-    ArtifactKind.CONFIG: "config",
     ArtifactKind.LOG: "logs",
 }
 KEPT_LOGS = (STDOUT, STDERR, JOURNAL)
