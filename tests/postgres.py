@@ -114,9 +114,11 @@ def _start(programs: Path) -> Server:
         os.chown(folder, account["user"], account["group"])
         os.chown(secret, account["user"], account["group"])
     data = folder / "data"
-    made = _run(
-        programs / "initdb", "-D", data, "-U", _USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"
-    )
+    common = ["-D", data, "-U", _USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"]
+    made = _run(programs / "initdb", *common, "--locale-provider=icu", "--icu-locale=en-US")  # sorts as most servers do: a, B, c
+    if made.returncode != 0:
+        shutil.rmtree(data, ignore_errors=True)
+        made = _run(programs / "initdb", *common)
     assert made.returncode == 0, made.stdout
     for _ in range(3):  # between finding a free port and taking it, another process may have it
         port = _free_port()

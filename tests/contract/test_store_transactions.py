@@ -10,10 +10,10 @@ import pytest
 
 from arc.core.errors import ArcError, Conflict, InvalidSpec, NoSpace, StoreBusy
 from arc.core.job import Job
-from arc.store import attempts, connections, events, experiments, jobs, metrics, tokens
+from arc.store import attempts, connections, datasets, events, experiments, jobs, metrics, tokens
 from arc.store.engine import Store, Tx
 from arc.testing.clock import FakeClock
-from arc.testing.store_values import MOMENT, attempt, experiment, job
+from arc.testing.store_values import MOMENT, after, attempt, dataset, experiment, job
 
 BOTH = ["sqlite_store", "postgres_store"]
 
@@ -270,6 +270,24 @@ def test_upkeep_leaves_postgres_to_itself(postgres_store: Store) -> None:
 
 def _large(number: int) -> Job:
     return job(f"job_{number}", experiment_id="exp_1", params={"text": "x" * 20_000})
+
+
+def test_names_are_sorted_and_found_alike_on_both(store: Store) -> None:
+    """Databases differ in what comes first, `a` or `B`, and in whether `LIKE` tells them apart."""
+    with store.write() as tx:
+        jobs.insert(tx, job("job_1"))
+        metrics.append(tx, job_id="job_1", attempt=1, points={name: [(0, 1.0, 0.0)] for name in ("b", "A", "_", "a/b", "a.c", "É", "Z")})
+        for name in ("b", "A", "a_b", "a.c", "Z"):
+            datasets.insert(tx, dataset(name))
+        for i, name in enumerate(("Eyes@1", "eyes@2", "e%s@1", "e\\s@1")):
+            experiments.insert(tx, experiment(f"exp_{i}", dataset=name, created_at=after(i)))
+    with store.read() as tx:
+        assert metrics.names(tx, "job_1") == ["A", "Z", "_", "a.c", "a/b", "b", "É"]
+        assert datasets.names(tx) == ["A", "Z", "a.c", "a_b", "b"]
+        found = {
+            search: [one.id for one in experiments.page(tx, search=search).items] for search in ("eYeS", "e%s", "e\\s", "e_s", "EXP_1")
+        }
+    assert found == {"eYeS": ["exp_1", "exp_0"], "e%s": ["exp_2"], "e\\s": ["exp_3"], "e_s": [], "EXP_1": ["exp_1"]}
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def page(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[Experiment]:
-    """A page of experiments, newest first; `search` finds a part of the id or of the dataset, literally."""
+    """A page of experiments, newest first; `search` finds a part of the id or of the dataset, literally but for the case."""
     c = t.experiments.c
     where: list[ColumnElement[bool]] = [c.archived.is_(archived)]
     if recipe is not None:
@@ -45,7 +45,7 @@ def page(
     if status is not None:
         where.append(c.status == status)
     if search:
-        where.append(c.id.contains(search, autoescape=True) | c.dataset.contains(search, autoescape=True))
+        where.append(c.id.icontains(search, autoescape=True) | c.dataset.icontains(search, autoescape=True))
     if cursor is not None:
         micros, last = decode_cursor(cursor, parts=2)
         moment = sa.literal(_micros(micros), sa.BigInteger)
