@@ -19,7 +19,7 @@ from pathlib import Path
 
 from arc.core.journal import JOURNAL, decode
 from arc.jobs.backends.local import LocalBackend
-from arc.testing.backend_contract import Stand
+from arc.testing.backend_stand import Stand
 
 RECIPE = """
 import time

@@ -18,7 +18,7 @@ from arc.core.errors import BackendBusy
 from arc.core.ports import Exit, LaunchOrder, Liveness
 from arc.core.process import identity_or_revoke, liveness, open_pidfd, stat
 from arc.jobs.backends.local import LocalBackend
-from arc.testing.backend_contract import SECRET, Stand, appears, entries, outcome
+from arc.testing.backend_stand import SECRET, Stand, appears, entries, outcome
 from arc.worker.reaper import publish
 
 PROBE = ["probe.faults"]
@@ -131,7 +131,7 @@ CONTROL_PLANE = """
 import asyncio, sys
 from pathlib import Path
 from arc.jobs.backends.local import LocalBackend
-from arc.testing.backend_contract import Stand
+from arc.testing.backend_stand import Stand
 
 async def main():
     backend = LocalBackend(preload=["probe.faults"])

@@ -12,97 +12,17 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-from asyncinotify import Inotify, Mask
 
 from arc.core.attempt import ProcessIdentity
 from arc.core.errors import BackendBusy
-from arc.core.journal import JOURNAL, PROCESS, STDOUT, decode
-from arc.core.ports import Backend, Exit, LaunchOrder, Liveness
+from arc.core.journal import PROCESS, STDOUT
+from arc.core.ports import Backend, Exit, Liveness
 from arc.core.process import boot_id, identity_or_revoke, liveness, stat
-
-SECRET = "a-capability-that-must-not-leak"  # noqa: S105 - made up
-_PATIENCE_S = 60.0
-_C = TypeVar("_C", bound="BackendContract")
-
-
-@dataclass
-class Stand:
-    """A backend that is open, and a folder for attempts."""
-
-    backend: Backend
-    folder: Path
-
-    def order(self, job: str = "job_a", number: int = 1, **faults: Any) -> LaunchOrder:
-        """An order for probe.faults; its staging folder exists."""
-        staging = self.folder / job / "attempts" / f"{job}.{number}"
-        staging.mkdir(parents=True)
-        return LaunchOrder(
-            job_id=job,
-            number=number,
-            recipe="probe.faults",
-            params={"faults": faults},
-            inputs={},
-            staging=staging,
-            seed=7,
-            threads=1,
-            device="cpu",
-            secret=SECRET,
-        )
-
-    async def run(self, order: LaunchOrder) -> Exit:
-        """Launch and wait for the end."""
-        return await self.backend.wait(await self.backend.launch(order), order.staging)
-
-
-def entries(order: LaunchOrder, kind: str) -> list[dict[str, Any]]:
-    """The journal lines of one kind so far."""
-    try:
-        text = (order.staging / JOURNAL).read_bytes()
-    except FileNotFoundError:
-        return []
-    found = [decode(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
-    return [entry for entry in found if entry["k"] == kind]
-
-
-async def appears(order: LaunchOrder, kind: str, *, count: int = 1) -> dict[str, Any]:
-    """The line of a kind that makes it `count` of them, as soon as it is there."""
-    with Inotify() as watch:
-        watch.add_watch(order.staging, Mask.MODIFY | Mask.CREATE)
-        while len(found := entries(order, kind)) < count:
-            await watch.get()
-    return found[count - 1]
-
-
-def outcome(order: LaunchOrder) -> dict[str, Any]:
-    """The outcome line; there must be exactly one, and it is the last."""
-    [found] = entries(order, "outcome")
-    assert decode((order.staging / JOURNAL).read_bytes().splitlines()[-1]) == found
-    return found
-
-
-def driven(test: Callable[[_C, Stand], Awaitable[None]]) -> Callable[[_C, Path], None]:
-    """Turn an async test over a Stand into one that pytest can call."""
-
-    def run(self: _C, tmp_path: Path) -> None:
-        async def with_backend() -> None:
-            backend = self.make()
-            await backend.open()
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    await test(self, Stand(backend, tmp_path))
-            finally:
-                await backend.close()
-
-        asyncio.run(with_backend())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+from arc.testing.backend_stand import SECRET, Stand, appears, driven, entries, outcome
 
 
 class BackendContract:
