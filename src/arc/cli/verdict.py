@@ -7,7 +7,7 @@ thousand. What was not measured is left out, never shown as zero.
 from collections.abc import Mapping
 from typing import Any
 
-from arc.cli.output import number, say, table
+from arc.cli.output import say, table
 from arc.core.job import Job
 
 _NAMES = {
@@ -34,8 +34,9 @@ def verdict(judged: Job) -> None:
     say(_about(found))
     say("")
     interval = f"{round(100 * found.get('confidence', 0.95)):d} % interval"
-    rows = [(_NAMES[name], number(one.get("value")), _interval(one), one.get("n")) for name in _NAMES if (one := measured.get(name))]
-    table(("measure", "value", interval, "over"), [row for row in rows if row[1]], right=(1, 2, 3))
+    shown = [name for name in _NAMES if name != "auc_delong" or found.get("patients_known")]
+    rows = [(_NAMES[name], _fixed(one.get("value")), _interval(one)) for name in shown if (one := measured.get(name))]
+    table(("measure", "value", interval), [row for row in rows if row[1]], right=(1, 2))
     if found.get("simulated"):
         say("Simulated: these numbers say nothing about a model.")
 
@@ -44,13 +45,17 @@ def _about(found: Mapping[str, Any]) -> str:
     dataset: Mapping[str, Any] = found.get("dataset") or {}
     split = str(found.get("split", "sealed"))
     patients = (dataset.get("patients") or {}).get(split)
-    whose = f"{patients} patients" if patients and found.get("patients_known") else "patients that are not known"
+    whose = f"of {patients} patients" if patients and found.get("patients_known") else "(patients unknown)"
     seen = "never seen in training" if split == "sealed" else "seen in training only to choose by"
     name = f"{dataset.get('name')}@{dataset.get('version')}" if dataset.get("name") else "the dataset"
-    threshold = f" Called glaucoma from {number(found['threshold'])} on." if isinstance(found.get("threshold"), float) else ""
-    return f"Judged on {found.get('n', '?')} photographs of {whose}, {seen} ({split} split of {name}).{threshold}"
+    threshold = f"\nCalled glaucoma from a probability of {_fixed(found['threshold'])} on." if found.get("threshold") is not None else ""
+    return f"Judged on {found.get('n', '?')} photographs {whose}, {seen}: {split} split of {name}.{threshold}"
 
 
 def _interval(one: Mapping[str, Any]) -> str:
     low, high = one.get("low"), one.get("high")
-    return f"{number(low)} to {number(high)}" if low is not None and high is not None else "not defined"
+    return f"{_fixed(low)} to {_fixed(high)}" if low is not None and high is not None else "not defined"
+
+
+def _fixed(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
