@@ -39,7 +39,7 @@ class FaultParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    faults: Faults = Faults()
+    faults: Faults = Field(Faults(), description="What happens, and at which epoch.")
     ledger: bool = Field(False, description="Append `time job attempt token epoch pid` for each epoch to ledger.txt in the job's home.")
 
 
