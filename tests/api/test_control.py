@@ -1,11 +1,13 @@
 """The control plane as a process: where it says it is, what it refuses, how it ends."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +15,13 @@ import httpx
 import pytest
 from asyncinotify import Inotify, Mask
 
+from arc.api import settings
 from arc.api.control import ControlPlane
 from arc.app import build
 from arc.client.control import address, token
 from arc.core.errors import Conflict, InvalidSpec
 from arc.settings import Settings
+from arc.testing.inline import InlineBackend
 from tests.api.serving import House
 
 
@@ -81,7 +85,9 @@ def test_the_token_file_lets_local_commands_in_and_heals(start: Callable[..., Ho
 
 SERVE = """
 import sys
+import threading
 from pathlib import Path
+from arc.api import settings
 from arc.api.control import ControlPlane
 from arc.app import build
 from arc.settings import Settings
@@ -133,3 +139,47 @@ def test_the_bound_address_is_loopback(start: Callable[..., House]) -> None:
     with socket.create_connection(("127.0.0.1", house.plane.port), timeout=5) as link:
         assert link.getpeername()[0] == "127.0.0.1"
     assert house.plane._host == "127.0.0.1"
+
+
+def test_a_workspace_that_is_run_by_another_is_one_clear_error(tmp_path: Path) -> None:
+    def made() -> ControlPlane:
+        return ControlPlane(build(Settings(workspace=tmp_path, backend="inline"), backends={"inline": InlineBackend()}), port=0)
+
+    first, second = made(), made()
+    first.start_background()
+    try:
+        with pytest.raises(Conflict, match="is run by another"):
+            second.start_background()
+        assert address(tmp_path) == first.url
+        with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", second.port), timeout=5):
+            pass
+    finally:
+        second.stop()
+        first.stop()
+
+
+def test_a_second_signal_leaves_the_attempts_to_the_next_start(start: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    house = start()
+    abandoned = threading.Event()
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def abandon() -> None:
+        abandoned.set()
+
+    monkeypatch.setattr(house.app, "stop", hangs)
+    monkeypatch.setattr(house.app.engine, "abandon", abandon)
+    loop = house.plane.loop
+    assert loop is not None
+    loop.call_soon_threadsafe(house.plane._signalled)
+    loop.call_soon_threadsafe(house.plane._signalled)
+    house.plane.stop()
+    assert abandoned.is_set()
+    assert not (house.app.settings.workspace / "control.json").exists()
+
+
+def test_a_database_password_is_not_shown() -> None:
+    shown = settings._without_password("postgresql://arc:s3cr3t@db.example:5432/arc")
+    assert shown == "postgresql://***@db.example:5432/arc"
+    assert settings._without_password(["a@b"]) == ["a@b"]

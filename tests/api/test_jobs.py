@@ -85,9 +85,7 @@ def test_what_the_house_refuses_names_the_field(admin: httpx.Client, body: dict[
 def test_waiting_answers_with_the_result_merged_with_the_id(house: House, admin: httpx.Client) -> None:
     def finish() -> None:
         job = house.app.jobs.get(waiting_for_one(house))
-        house.move(
-            house.move(job, JobStatus.RUNNING), JobStatus.COMPLETED, result={"path": "x", "status": "mine"}, metrics={"auc": None}
-        )
+        house.move(house.move(job, JobStatus.RUNNING), JobStatus.COMPLETED, result={"path": "x", "status": "mine"}, metrics={"auc": None})
 
     said = while_waiting(admin, finish)
     assert said.status_code == 200

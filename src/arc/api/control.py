@@ -195,11 +195,13 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the connections; one that is still open after its time is cut, whatever it holds."""
+        for listener in [listener for server in self.servers for listener in server.sockets]:
+            asyncio.get_running_loop().remove_reader(listener)
+        await _rounds(2)  # what was accepted a moment ago becomes a connection; asyncio would lose it on a closed server
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await asyncio.sleep(0)  # each transport tells its protocol in the next round
-        await asyncio.sleep(0)
+        await _rounds(2)  # each transport tells its protocol that it is gone
 
     def end(self) -> None:
         """Stop serving; from the event loop only."""
@@ -222,6 +224,12 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._stopping.wait()
+
+
+async def _rounds(count: int) -> None:
+    """Let the event loop go round."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def _config(web: FastAPI) -> uvicorn.Config:

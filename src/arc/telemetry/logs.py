@@ -21,6 +21,7 @@ from arc.core.journal import finite
 _PLAIN = re.compile(r"[\w.:/@%+,=-]+", re.ASCII)
 _SECRET = re.compile(r"token$|secret|password|authorization|cookie|capability", re.IGNORECASE)
 _FIRST = ("timestamp", "level", "event")
+_CHATTY = ("alembic", "uvicorn", "asyncio", "httpx")  # their news is told by events of ours
 
 
 def configure(*, as_json: bool = False, stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -45,6 +46,8 @@ def configure(*, as_json: bool = False, stream: TextIO | None = None, level: int
     root = logging.getLogger()
     root.handlers[:] = [target]
     root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
