@@ -13,7 +13,7 @@ from arc.core.errors import Conflict, InvalidSpec, LeaseLost, NotFound
 from arc.core.job import Job, Priority, Progress
 from arc.core.page import Page
 from arc.core.states import JobStatus
-from arc.store import events, jobs
+from arc.store import attempts, events, jobs
 from arc.store.engine import Store
 from arc.testing.store_values import MOMENT, after, at_once, ids, job, put, read, start
 
@@ -237,11 +237,44 @@ class JobsContract:
         counts = read(store, lambda tx: jobs.counts(tx))
         assert counts == {"pending": 2, "queued": 1, "running": 0, "completed": 0, "failed": 0, "cancelled": 1}
 
+    def test_the_queue_is_counted_by_status_and_priority(self, store: Store) -> None:
+        put(
+            store,
+            job("job_1"),
+            job("job_2"),
+            job("job_3", priority=Priority.HIGH),
+            job("job_4", status=JobStatus.RUNNING),
+            job("job_5", status=JobStatus.COMPLETED),
+        )
+        assert read(store, lambda tx: jobs.queue(tx)) == {("queued", "NORMAL"): 2, ("queued", "HIGH"): 1, ("running", "NORMAL"): 1}
+
+    def test_who_reads_what_is_known(self, store: Store) -> None:
+        digest = "ab" * 32
+        put(
+            store,
+            job("job_1"),
+            job("job_2", inputs={"model": f"artifact:{digest}", "data": "dataset:eyes@1"}),
+            job("job_3", inputs={"model": "job:job_1/model.safetensors"}),
+            job("job_4", resumed_from="job_1"),
+            job("job_5", needs=("job_1",)),
+        )
+        assert ids(read(store, lambda tx: jobs.referring(tx, [digest]))) == ["job_2"]
+        assert ids(read(store, lambda tx: jobs.referring(tx, ["job_1", digest]))) == ["job_2", "job_3", "job_4"]
+        assert read(store, lambda tx: jobs.referring(tx, [])) == []
+
+    def test_what_hangs_on_the_jobs_of_an_experiment_goes_with_them(self, store: Store) -> None:
+        put(store, job("job_1", experiment_id="e", needs=("job_0",), inputs={"model": "job:job_0/m"}), job("job_2"))
+        start(store)
+        with store.write() as tx:
+            jobs.delete_of_experiment(tx, "e")
+        assert ids(read(store, lambda tx: jobs.page(tx)).items) == ["job_2"]
+        assert read(store, lambda tx: attempts.of_job(tx, "job_1")) == []
+        assert read(store, lambda tx: jobs.referring(tx, ["job_0"])) == []
+
     @pytest.mark.parametrize("text", ["nul \0 inside", "half \ud800 pair"])
     def test_a_text_that_no_row_can_hold_is_the_caller_s_fault(self, store: Store, text: str) -> None:
-        """PostgreSQL refuses NUL, both refuse half a pair; SQLite may hold NUL, and then gives it back whole."""
-        try:
+        """PostgreSQL cannot hold NUL, so no store may; half a pair is no text at all."""
+        with pytest.raises(InvalidSpec):
             put(store, job(submitted_by=text))
-        except InvalidSpec:
-            return
-        assert read(store, lambda tx: jobs.get(tx, "job_1")).submitted_by == text
+        with pytest.raises(InvalidSpec), store.read() as tx:
+            jobs.get(tx, text)

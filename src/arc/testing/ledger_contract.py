@@ -129,6 +129,9 @@ class AccessContract:
             tokens.revoke(tx, "tok_1", now=after(2))
         assert read(store, lambda tx: tokens.by_hash(tx, "h")) is None
         assert read(store, lambda tx: tokens.all(tx)) == [token.model_copy(update={"revoked_at": after(1)})]
+        assert read(store, lambda tx: tokens.get(tx, "tok_1")).revoked_at == after(1)
+        with pytest.raises(NotFound), store.read() as tx:
+            tokens.get(tx, "tok_x")
         with pytest.raises(NotFound), store.write() as tx:
             tokens.revoke(tx, "tok_x", now=MOMENT)
 
