@@ -32,6 +32,7 @@ from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout
 from arc.jobs.resolve import Resolver
 from arc.jobs.service import Jobs
+from arc.jobs.stall import StallRules
 from arc.settings import Settings
 from arc.store.engine import Store
 from arc.telemetry import system
@@ -119,6 +120,7 @@ def build(
         executor=executor,
         verbs={"data.unpack": datasets.register},
         sample_interval_s=settings.sample_interval_s,
+        stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )
     available = backends or {"local": LocalBackend()}
     if settings.backend not in available:

@@ -65,6 +65,12 @@ class Settings(BaseModel):
         alias="RESOURCE_CHECK_INTERVAL",
         gt=0,
     )
+    stall_factor: float = _setting(6.0, unit="steps", reason="Six of the slowest recent steps without progress are no hiccup.", gt=1)
+    stall_floor_s: float = _setting(90.0, unit="seconds", reason="Short steps vary more; less than this is never a stall.", gt=0)
+    stall_cap_s: float = _setting(
+        900.0, unit="seconds", reason="Long steps and declared phases; an hour of a dead GPU costs too much.", gt=0
+    )
+    stall_first_s: float = _setting(3600.0, unit="seconds", reason="Before the first sign of progress nothing is known of the pace.", gt=0)
     upkeep_interval_s: float = _setting(3600.0, unit="seconds", reason="WAL checkpoint and vacuum once an hour keep the file small.", gt=0)
     max_body_mb: float = _setting(8.0, unit="MB", reason="JSON requests are small; more is a mistake or an attack.", gt=0)
     max_extracted_gb: float = _setting(10.0, unit="GB", reason="An archive that unpacks to more is refused while it is read.", gt=0)

@@ -130,3 +130,19 @@ def test_when_a_needed_job_fails_what_waited_for_it_is_cancelled_with_the_reason
             assert ended.reason == f"the needed job {broken.id} is failed"
 
     asyncio.run(story())
+
+
+def test_a_wedged_loop_is_ended_although_its_heart_beats_and_a_healthy_one_is_not(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with living(tmp_path, sample_interval_s=0.2, stall_floor_s=1.0) as app:
+            wedged = probe(app, {"epochs": 10, "epoch_s": 0.02, "hang_at": 5, "attempts": 1}, grace_seconds=0.2)
+            healthy = probe(app, {"epochs": 60, "epoch_s": 0.05})
+            ended = await completed(app, wedged)
+            assert [attempt.outcome for attempt in app.jobs.attempts(wedged.id)] == ["failed", "done"]
+            assert ended.retry_count == 1
+            first = app.jobs.attempts(wedged.id)[0].failure
+            assert first is not None
+            assert first.failure_class is FailureClass.STALLED
+            assert (await completed(app, healthy)).attempt == 1
+
+    asyncio.run(story())

@@ -48,6 +48,7 @@ class Limits(BaseModel):
 
     timeout_s: float | None = Field(None, gt=0, le=31_536_000, description="Seconds an attempt may run; none by default.")
     grace_s: float = Field(10.0, ge=0, le=600, description="Seconds between the request to stop and the kill.")
+    stall_s: float | None = Field(None, gt=0, le=31_536_000, description="Seconds without progress; by its own pace when not given.")
     memory_gb: float | None = Field(None, gt=0, le=65_536, description="Private memory an attempt may use, in GB.")
     gpu_id: int | None = Field(None, ge=0, le=1023, description="The GPU to run on; the freest when not given.")
 
@@ -86,6 +87,9 @@ class JobRequest(BaseModel):
     retry_delay_seconds: float = Field(60.0, ge=0, le=86_400, description="Wait before the first retry; doubles each time.")
     timeout_seconds: float | None = Field(None, gt=0, le=31_536_000, description="Longest time of one attempt.")
     grace_seconds: float = Field(10.0, ge=0, le=600, description="Time to checkpoint between stop and kill.")
+    stall_seconds: float | None = Field(
+        None, gt=0, le=31_536_000, description="Longest time without progress; judged by the attempt's own pace when not given."
+    )
     auto_resume: bool = Field(True, description="Start a retry from the last good checkpoint.")
     memory_gb: float | None = Field(None, gt=0, le=65_536, description="Memory to reserve, in GB; the recipe's own need when not given.")
     gpu_id: int | None = Field(None, ge=0, le=1023, description="Run on this GPU.")

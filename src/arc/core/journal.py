@@ -8,7 +8,7 @@ finite and fit a row, text holds nothing that a database refuses, nesting is sha
 
 k (kind)    fields
 started     pid, at, step (resumed from; null when fresh)
-phase       name, at
+phase       name, budget_s (longest time without progress in it; null for the usual), at
 progress    done, of, unit, eta_s, values, at
 metrics     s (step), v {name: value or null}, at
 checkpoint  step, path (below staging), digest, size, best, keep [paths still there], at

@@ -26,6 +26,7 @@ from arc.jobs import follow, lifecycle, publish, retry
 from arc.jobs.claim import failure_of
 from arc.jobs.house import House
 from arc.jobs.paths import Layout
+from arc.jobs.stall import Pace
 from arc.jobs.verdict import Ending, Requeue, Verdict, judge
 from arc.store import artifacts, attempts, events, experiments
 from arc.store import jobs as rows
@@ -50,6 +51,7 @@ class Attendance:
         self._ending: Ending | None = None
         self._signal = asyncio.Event()  # the journal grew, or the job's row changed
         self._nudged = True
+        self._pace: Pace | None = None
         self._gone: asyncio.Task[Exit] | None = None
         self._ender: asyncio.Task[None] | None = None
 
@@ -84,6 +86,7 @@ class Attendance:
         self.identity = identity
         while await self._backend.alive(identity) is Liveness.UNKNOWN:
             await asyncio.sleep(self._house.sample_interval_s)
+        self._pace = Pace(self._house.stall, fixed_s=self.job.limits.stall_s, now=self._house.clock.monotonic())
         self._gone = asyncio.create_task(self._backend.wait(identity, self._staging))
         timer = self._arm_timeout(identity)
         try:
@@ -113,6 +116,23 @@ class Attendance:
         if self._ending is None and self._gone is not None and not self._gone.done():
             self._ending = ending
             self._ender = asyncio.create_task(self._bring_down())
+
+    def end_if_stalled(self) -> None:
+        """End an attempt that makes no progress; orchestrators and services wait for others and are never judged so."""
+        if self._pace is None or self.job.requires.role in ("orchestrator", "service"):
+            return
+        if self._pace.overdue_s(now=self._house.clock.monotonic()) > 0:
+            self.request("stalled")
+
+    def _note_pace(self, trace: list[follow.PhaseChange | float]) -> None:
+        if self._pace is None:
+            return
+        now = self._house.clock.monotonic()
+        for mark in trace:
+            if isinstance(mark, follow.PhaseChange):
+                self._pace.phase(mark.name, mark.budget_s, now=now)
+            else:
+                self._pace.sign(mark, now=now)
 
     async def _look(self) -> None:
         self._signal.clear()
@@ -154,6 +174,7 @@ class Attendance:
             subject=self.job.id, quiet=True,
         )  # fmt: skip
         self._offset = piece.end
+        self._note_pace(piece.trace)
         if piece.progress is not None:
             self._house.hub.tell_progress(self.job.id, piece.progress)
         return True

@@ -234,6 +234,7 @@ class Engine:
         if identity is None:
             return
         attendance.journal_grew()  # in case a notice was lost
+        attendance.end_if_stalled()
         limit = attendance.job.limits.memory_gb
         if limit is not None and await self._house.run(private_gb, identity.pid) > limit:
             attendance.request("memory")

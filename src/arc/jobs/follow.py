@@ -22,6 +22,15 @@ from arc.store.engine import Tx
 
 _PIECE = 4 << 20
 _MAX_LINE = 4 << 20
+_SIGNS = frozenset({"metrics", "progress", "checkpoint", "artifact"})
+
+
+@dataclass(frozen=True)
+class PhaseChange:
+    """The attempt said what it does now."""
+
+    name: str
+    budget_s: float | None
 
 
 @dataclass
@@ -38,6 +47,7 @@ class Piece:
     warnings: list[str] = field(default_factory=list)
     outcome: dict[str, Any] | None = None  # seen, not consumed
     phase: str = ""
+    trace: list[PhaseChange | float] = field(default_factory=list)  # phases, and the moments of signs of progress, in order
 
     @property
     def empty(self) -> bool:
@@ -77,12 +87,16 @@ def _take(piece: Piece, line: bytes) -> bool:
     if kind == "outcome":
         piece.outcome = finite(entry)
         return True
+    if kind in _SIGNS:
+        piece.trace.append(float(entry["at"]))
     if kind == "metrics":
         _points(piece, entry)
     elif kind == "progress":
         piece.progress = _progress(entry, piece.phase)
     elif kind == "phase":
         piece.phase = entry["name"][:80]
+        budget = entry.get("budget_s")
+        piece.trace.append(PhaseChange(piece.phase, float(budget) if isinstance(budget, int | float) and budget > 0 else None))
     elif kind == "checkpoint":
         piece.checkpoints.append(entry)
     elif kind == "artifact":

@@ -19,6 +19,7 @@ from arc.core.errors import NoSpace, StoreBusy
 from arc.jobs import lifecycle
 from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout
+from arc.jobs.stall import StallRules
 from arc.store.engine import Store
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class House:
     executor: Executor
     verbs: Mapping[str, lifecycle.CompletionVerb]
     sample_interval_s: float
+    stall: StallRules
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a short synchronous function on the thread pool."""

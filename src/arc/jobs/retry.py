@@ -8,17 +8,17 @@ process; a clock set back makes a retry late, never doubled.
 import random
 from datetime import datetime, timedelta
 
-from arc.core.attempt import Failure, FailureClass
+from arc.core.attempt import Failure
 from arc.core.errors import CallerError, PermanentError, all_errors
 from arc.core.job import Job, RetryPolicy
+from arc.jobs.failures import RULES, Action
 
-NOT_RETRIED = frozenset({FailureClass.NAN, FailureClass.BAD_DATA})
 _FINAL_ERRORS = frozenset(error.__name__ for error in all_errors() if issubclass(error, PermanentError | CallerError))
 
 
 def retryable(failure: Failure) -> bool:
     """Whether trying again can help at all."""
-    return failure.failure_class not in NOT_RETRIED and failure.error not in _FINAL_ERRORS
+    return RULES[failure.failure_class].action is not Action.NOT and failure.error not in _FINAL_ERRORS
 
 
 def wait_s(policy: RetryPolicy, retry: int, *, rng: random.Random) -> float:

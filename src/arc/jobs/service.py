@@ -213,6 +213,7 @@ def _as_request(job: Job) -> JobRequest:
         retry_delay_seconds=job.retry.delay_s,
         timeout_seconds=job.limits.timeout_s,
         grace_seconds=job.limits.grace_s,
+        stall_seconds=job.limits.stall_s,
         auto_resume=True,
         memory_gb=job.limits.memory_gb,
         gpu_id=job.limits.gpu_id,

@@ -96,7 +96,11 @@ class Submission:
             retry_count=0,
             retry=RetryPolicy(max_retries=request.max_retries, delay_s=request.retry_delay_seconds),
             limits=Limits(
-                timeout_s=request.timeout_seconds, grace_s=request.grace_seconds, memory_gb=request.memory_gb, gpu_id=request.gpu_id
+                timeout_s=request.timeout_seconds,
+                grace_s=request.grace_seconds,
+                stall_s=request.stall_seconds,
+                memory_gb=request.memory_gb,
+                gpu_id=request.gpu_id,
             ),
             auto_resume=request.auto_resume,
             experiment_id=self._experiment_id(inputs),

@@ -15,7 +15,7 @@ from arc.core.attempt import Failure, FailureClass
 from arc.core.ports import Exit
 from arc.core.recipe import Done
 
-Ending = Literal["timeout", "memory", "cancel", "hold", "shutdown"]  # what the engine did to it
+Ending = Literal["timeout", "memory", "stalled", "cancel", "hold", "shutdown", "preempted"]  # what the engine did to it
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,16 @@ class Stopped:
     why: str
 
 
+_OUR_FAILURES = {
+    "timeout": (FailureClass.TIMEOUT, "it ran longer than its timeout and was ended"),
+    "memory": (FailureClass.OOM, "it used more private memory than its limit and was ended"),
+    "stalled": (FailureClass.STALLED, "it made no progress within the budget of its phase and was ended"),
+}
+_OUR_REASONS = {
+    "hold": "held",
+    "shutdown": "the control plane was stopped",
+    "preempted": "pre-empted by a more urgent job",
+}
 Verdict = Done | Failure | Requeue | Stopped
 
 
@@ -42,12 +52,13 @@ def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, l
     status = outcome.get("status") if outcome else None
     if outcome and status == "done":
         return Done(metrics=outcome.get("metrics") or {}, result=outcome.get("result") or {})
-    if ending in ("timeout", "memory"):
-        return _ended_by_us(ending, log_tail)
+    if ending in _OUR_FAILURES:
+        kind, message = _OUR_FAILURES[ending]
+        return Failure(failure_class=kind, message=message, log_tail=log_tail)
     if ending == "cancel":
         return Stopped("cancelled on request")
-    if ending in ("hold", "shutdown"):
-        return Requeue("held" if ending == "hold" else "the control plane was stopped")
+    if ending in _OUR_REASONS:
+        return Requeue(_OUR_REASONS[ending])
     if outcome and status == "retry":
         return Requeue(str(outcome.get("why", ""))[:2000], delay_s=_seconds(outcome.get("after_s")), counts=True)
     if outcome and status == "cancelled":
@@ -59,12 +70,6 @@ def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, l
 
 def _seconds(value: Any) -> float:
     return min(max(float(value), 0.0), 86_400.0) if isinstance(value, int | float) else 0.0
-
-
-def _ended_by_us(ending: Ending, log_tail: str) -> Failure:
-    if ending == "timeout":
-        return Failure(failure_class=FailureClass.TIMEOUT, message="it ran longer than its timeout and was ended", log_tail=log_tail)
-    return Failure(failure_class=FailureClass.OOM, message="it used more private memory than its limit and was ended", log_tail=log_tail)
 
 
 def _reported(failure: Any, log_tail: str) -> Failure:

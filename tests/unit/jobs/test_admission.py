@@ -1,12 +1,12 @@
 """Which jobs may start, and what the others are told."""
 
 import pytest
-from tests.unit.jobs.making import job
 
 from arc.core.errors import InvalidSpec
 from arc.core.job import Limits
 from arc.core.recipe import Needs
 from arc.jobs.admission import Admission, Gpu, Limitation, Measured
+from tests.unit.jobs.making import job
 
 CPU = Measured(memory_total_gb=16, memory_free_gb=12, cores=4)
 TWO_GPUS = Measured(memory_total_gb=64, memory_free_gb=60, cores=16, gpus=(Gpu(0, 10.0), Gpu(1, 40.0)))

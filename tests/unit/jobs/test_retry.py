@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.jobs.making import MOMENT, job
 
 from arc.core.attempt import Failure, FailureClass
 from arc.core.job import RetryPolicy
 from arc.jobs.retry import next_try, retryable, wait_s
+from tests.unit.jobs.making import MOMENT, job
 
 
 def failure(kind: FailureClass = FailureClass.EXIT, error: str | None = None) -> Failure:
