@@ -24,6 +24,7 @@ BUSY_S = 10.0  # how long one waits for the turn of others
 _SAFE_SQLITE = (3, 51, 3)
 _CHECKED_BYTES = 64 << 20
 _INCREMENTAL = 2  # of PRAGMA auto_vacuum
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode  # made once: five of these go into each job
 
 
 def sqlite(url: URL) -> tuple[Engine, Engine]:
@@ -73,7 +74,7 @@ def postgres(url: URL) -> tuple[Engine, Engine]:
 
 def _to_json(value: Any) -> str:
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _encode(value)
     except ValueError as error:
         raise InvalidSpec(f"a number cannot be stored: {error}") from None
 
