@@ -7,6 +7,7 @@ Most tests call the commands in this process, against a control plane in a threa
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -278,6 +279,22 @@ def test_serve_prints_a_login_link_once_and_ends_well_on_sigterm(start: Callable
     assert _ended(serving)[0] == 0
     code, out, _ = _ended(start("jobs", "list", "--json"))
     assert [job["status"] for job in json.loads(out)["items"]] == ["queued"]
+
+
+def test_watching_goes_on_through_a_killed_and_restarted_control_plane(start: Callable[..., "subprocess.Popen[str]"]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    first = start("serve", "--port", port)
+    _until(first.stderr, "serving")
+    watcher = start("submit", "probe.faults", "-p", "faults={epochs: 100, epoch_s: 0.1}")
+    _until(watcher.stderr, "epoch")
+    first.kill()
+    _until(start("serve", "--port", port).stderr, "serving")
+    code, out, err = _ended(watcher)
+    assert code == 0, err
+    assert "epoch 100/100" in err
+    assert "completed" in out
 
 
 def test_a_job_that_nobody_runs_says_so_and_a_reader_that_leaves_is_no_error(start: Callable[..., "subprocess.Popen[str]"]) -> None:

@@ -13,6 +13,7 @@ from arc.cli.output import complain, document, number, say
 from arc.cli.session import Interrupted, Link
 from arc.cli.verdict import is_verdict, verdict
 from arc.client import Client
+from arc.core.errors import ServiceDown
 from arc.core.job import Job
 from arc.core.states import JobStatus
 
@@ -83,10 +84,13 @@ def _follow(client: Client, job_id: str, shown: Board) -> Job:
         if update.progress is not None:
             shown.progress(job_id, update.progress)
             continue
-        job = _tell(client, job_id, shown)
+        try:
+            job = _tell(client, job_id, shown)
+        except ServiceDown:
+            continue  # the stream waits for the control plane to come back, or gives up
         if job.terminal:
-            break
-    return job
+            return job
+    return _tell(client, job_id, shown)
 
 
 def _tell(client: Client, job_id: str, shown: Board) -> Job:

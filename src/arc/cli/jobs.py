@@ -10,7 +10,7 @@ from arc.cli.output import age, document, facts, note, number, plural, printable
 from arc.cli.session import session
 from arc.client import JobReport
 from arc.core.clock import SystemClock
-from arc.core.job import Job, Progress
+from arc.core.job import Job
 from arc.core.states import JobStatus
 
 group = typer.Typer(no_args_is_help=True, help="List, watch, stop and continue jobs.")
@@ -40,9 +40,7 @@ def list_(
         return
     now = SystemClock().now()
     headings = ("job", "recipe", "state", "progress", "age", "took")
-    table(
-        headings, ([job.id, job.recipe, state_of(job), _progress(job.progress), age(job.created_at, now), _took(job)] for job in page.items)
-    )
+    table(headings, ([job.id, job.recipe, state_of(job), _progress(job), age(job.created_at, now), _took(job)] for job in page.items))
     if not page.items:
         note("No jobs yet; arc demo makes some." if not (status or recipe or experiment) else "No such jobs.")
     if page.next_cursor:
@@ -180,7 +178,7 @@ def _describe(found: JobReport) -> None:
             ("recipe", f"{job.recipe} (version {job.recipe_version})"),
             ("state", state_of(job)),
             ("why", _reason(found) if job.status not in (JobStatus.COMPLETED, JobStatus.RUNNING) or job.cancel_requested else None),
-            ("progress", _progress(job.progress) or None),
+            ("progress", _progress(job) or None),
             ("attempts", job.attempt or None),
             ("priority", job.priority.value),
             ("experiment", job.experiment_id),
@@ -207,10 +205,12 @@ def _limits(job: Job) -> str:
     return f"{timeout}, {retries}, {job.requires.memory_gb:g} GB, {threads}"
 
 
-def _progress(progress: Progress | None) -> str:
-    if progress is None:
+def _progress(job: Job) -> str:
+    """How far the job is; nothing for what is over and does not count epochs."""
+    progress = job.progress
+    if progress is None or (job.terminal and progress.unit != "epoch"):
         return ""
-    return f"{progress.unit} {progress.done:g}" + (f"/{progress.of:g}" if progress.of else "")
+    return f"{progress.unit} {int(progress.done)}" + (f"/{progress.of:g}" if progress.of else "")
 
 
 def _took(job: Job) -> str:
