@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from arc.api.options import WorkOptions
 from arc.api.server import create_app
+from arc.core.job import JobRequest
 from tests.api.serving import House
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
@@ -56,3 +58,9 @@ def test_requests_allow_no_unknown_fields(described: dict[str, Any]) -> None:
             if body is not None:
                 name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
                 assert described["components"]["schemas"][name]["additionalProperties"] is False, f"{method} {path}"
+
+
+def test_routes_that_start_work_take_every_option_of_a_job() -> None:
+    request, options = (model.model_json_schema()["properties"] for model in (JobRequest, WorkOptions))
+    decided = {"recipe", "params", "inputs", "needs"}
+    assert options == {name: schema for name, schema in request.items() if name not in decided}

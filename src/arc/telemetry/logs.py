@@ -1,7 +1,7 @@
 """Logs: one event and its fields a line, for people or for a collector.
 
 `configure` is called once by a door. The lines of libraries (uvicorn, alembic) pass through the same
-renderer, so that a file of logs has one shape. Values are quoted as soon as they hold anything but plain
+renderer, so that a file of logs has one shape (`structlog.get_logger(__name__).info("event", field=value)`). Values are quoted as soon as they hold anything but plain
 characters: a name that carries a newline or a terminal escape stays one harmless line. Fields that are
 named like a secret are blanked, whoever logs them.
 """
@@ -64,12 +64,6 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, _: TextIO) -> None:
         raise AttributeError("the stream of this handler is always standard error")
-
-
-def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; call it as `logger(__name__).info("event.name", field=value)`."""
-    found: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return found
 
 
 def blank_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
