@@ -39,7 +39,7 @@ from arc.stats import bootstrap
 class Quiet:
     """A context that keeps the losses and does nothing else; with a journal it writes each report as an attempt would."""
 
-    job_id, attempt, seed, device, threads, simulated = "bench", 1, 0, "cpu", 1, False
+    job_id, attempt, seed, device, threads, simulated, shrink = "bench", 1, 0, "cpu", 1, False, 0
 
     def __init__(self, journal: Path | None = None) -> None:
         self.losses: list[float] = []
@@ -57,7 +57,7 @@ class Quiet:
     def progress(self, done: float, of: float | None = None, **said: Any) -> None:
         pass
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, *, budget_s: float | None = None) -> None:
         pass
 
     def checkpoint(self, step: int, write: Callable[[Path], None], *, best: bool = False) -> Path:
@@ -106,7 +106,7 @@ def tiny() -> nn.Module:
 
 
 # `tiny` computes next to nothing: what is extra there is the loop's own price.
-TASKS = [Task("tiny", tiny, (4,), 8, 2000), Task("mlp", mlp, (256,), 64, 400), Task("cnn", cnn, (3, 64, 64), 16, 40)]
+TASKS = [Task("tiny", tiny, (4,), 8, 800), Task("mlp", mlp, (256,), 64, 200), Task("cnn", cnn, (3, 64, 64), 16, 40)]
 
 
 def loss_of(model: nn.Module, batch: Any) -> torch.Tensor:

@@ -16,6 +16,7 @@ class FolderContext:
     device = "cpu"
     threads = 1
     simulated = False
+    shrink = 0
 
     def __init__(self, folder: Path, *, seed: int = 0, stop_at: int | None = None) -> None:
         self.root = folder
@@ -45,7 +46,7 @@ class FolderContext:
     ) -> None:
         self.said.append({"done": done, "of": of, "unit": unit, "eta_s": eta_s, "values": dict(values or {})})
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, *, budget_s: float | None = None) -> None:
         self.phases.append(name)
 
     def checkpoint(self, step: int, write: Callable[[Path], None], *, best: bool = False) -> Path:

@@ -7,11 +7,11 @@ states is said in `arc.core.states`; the moves themselves are in `arc.jobs.lifec
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arc.core.attempt import Failure
+from arc.core.attempt import Failure, FailureClass
 from arc.core.recipe import Needs
 from arc.core.states import TERMINAL, JobStatus
 
@@ -39,6 +39,7 @@ class RetryPolicy(BaseModel):
     delay_s: float = Field(60.0, ge=0, le=86_400, description="Seconds before the first retry; doubles each time.")
     cap_s: float = Field(900.0, ge=0, le=86_400, description="Longest wait before a retry, in seconds.")
     jitter: float = Field(0.2, ge=0, le=0.5, description="Random share added to or taken from each wait.")
+    by_class: dict[FailureClass, int] = Field(default_factory=dict, description="Retries after failures of one class, where fewer.")
 
 
 class Limits(BaseModel):
@@ -84,6 +85,9 @@ class JobRequest(BaseModel):
     seed: int | None = Field(None, ge=0, lt=2**32, description="Random seed; drawn when not given.")
     experiment_id: str | None = Field(None, min_length=1, max_length=128, description="Join this experiment instead of making one.")
     max_retries: int = Field(3, ge=0, le=100, description="Attempts after the first.")
+    max_retries_by_class: dict[str, Annotated[int, Field(ge=0, le=100)]] = Field(
+        default_factory=dict, max_length=len(FailureClass), description="Attempts after failures of one class, such as {oom: 1}."
+    )
     retry_delay_seconds: float = Field(60.0, ge=0, le=86_400, description="Wait before the first retry; doubles each time.")
     timeout_seconds: float | None = Field(None, gt=0, le=31_536_000, description="Longest time of one attempt.")
     grace_seconds: float = Field(10.0, ge=0, le=600, description="Time to checkpoint between stop and kill.")

@@ -30,6 +30,7 @@ class LaunchOrder:
     gpu_ids: tuple[int, ...] = ()
     checkpoints: tuple[tuple[str, str], ...] = ()  # (absolute path, digest), newest first
     memory_gb: float | None = None
+    shrink: int = 0  # out-of-memory failures so far: each batch is worked on in 2 ** shrink pieces
     simulated: bool = False
     secret: str = field(default="", repr=False)  # the attempt's capability; never in environment, argv or a file
     control_url: str | None = None
@@ -94,6 +95,7 @@ class RunContext(Protocol):
     device: str
     threads: int
     simulated: bool
+    shrink: int  # each batch is worked on in 2 ** shrink pieces, because larger ones did not fit
 
     def input(self, name: str) -> ResolvedInput:
         """What the engine resolved for an input; BadData when it was not given."""
@@ -115,8 +117,8 @@ class RunContext(Protocol):
         """Say how far the work is, for people; at most a few times a second."""
         ...
 
-    def phase(self, name: str) -> None:
-        """Say what the process is doing now (compile, train, evaluate, checkpoint …)."""
+    def phase(self, name: str, *, budget_s: float | None = None) -> None:
+        """Say what the process is doing now (compile, train, evaluate …) and how long it may take without progress."""
         ...
 
     def checkpoint(self, step: int, write: Callable[[Path], None], *, best: bool = False) -> Path:

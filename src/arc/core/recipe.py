@@ -47,6 +47,7 @@ class RecipeSpec:
     inputs: Mapping[str, InputSpec] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)  # output name -> artifact kind
     needs: Needs = Needs()
+    checkpoints: bool = False  # whether it can be stopped and go on: only such a job gives its place to a more urgent one
 
     @property
     def makes_experiment(self) -> bool:

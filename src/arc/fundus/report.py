@@ -33,6 +33,14 @@ _NUMBERS = (
     ("precision", "precision"),
     ("f1", "F1"),
 )
+_DATASET = (
+    ("dataset", "name"),
+    ("source", "source"),
+    ("licence", "licence"),
+    ("layout", "layout found"),
+    ("split_rule", "split"),
+    ("digest", "digest"),
+)
 
 
 def run(ctx: RunContext, params: ReportParams) -> Done:
@@ -162,8 +170,11 @@ def _dataset(dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Secti
         for name in ("train", "val", "sealed")
         if name in dataset["counts"]
     ]
-    facts = [(name, dataset.get(name) or "not stated") for name in ("dataset", "digest", "layout", "split_rule", "licence", "source")]
-    blocks: list[report.Block] = [Table(["split", "patients", *dataset["classes"]], rows, "Photographs by class"), Facts(facts)]
+    facts = [(label, str(dataset.get(name) or "not stated")) for name, label in _DATASET]
+    blocks: list[report.Block] = [
+        Table(["split", "patients", *dataset["classes"]], rows, "Photographs by class"),
+        Table(["about", ""], facts, "Where it comes from"),
+    ]
     if dataset["warnings"]:
         blocks.append(Text("Found while unpacking: " + "; ".join(dataset["warnings"]) + "."))
     return Section("The dataset", blocks)

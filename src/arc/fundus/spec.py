@@ -71,6 +71,7 @@ CLASSIFY = RecipeSpec(
     inputs={"dataset": InputSpec("dataset", splits=("train", "val"), help="A dataset with classes, such as data.unpack makes.")},
     outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
     needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
+    checkpoints=True,
 )
 
 EVALUATE = RecipeSpec(

@@ -55,6 +55,11 @@ class Attendance:
         self._gone: asyncio.Task[Exit] | None = None
         self._ender: asyncio.Task[None] | None = None
 
+    @property
+    def leaving(self) -> bool:
+        """Whether the attempt was asked to end."""
+        return self._ending is not None
+
     def journal_grew(self) -> None:
         """There may be new lines."""
         self._signal.set()
@@ -78,7 +83,7 @@ class Attendance:
         except OSError as error:
             await self._end(Requeue(f"the attempt could not be started: {error}", delay_s=5.0, counts=True), Exit(None, None))
             return
-        await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, subject=self.job.id, quiet=True)
+        await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, about=self.job.id, quiet=True)
         await self.attend(self.identity)
 
     async def attend(self, identity: ProcessIdentity) -> None:
@@ -171,7 +176,7 @@ class Attendance:
         staging = self._house.layout.relative(self._staging)
         await self._house.write(
             follow.record, piece, job_id=self.job.id, number=self.job.attempt, staging=staging, clock=self._house.clock,
-            subject=self.job.id, quiet=True,
+            about=self.job.id, quiet=True,
         )  # fmt: skip
         self._offset = piece.end
         self._note_pace(piece.trace)
@@ -188,7 +193,7 @@ class Attendance:
             if not await self._is_gone(_GONE_S):
                 detail = {"attempt": self.job.attempt, "pid": self.identity.pid}
                 await self._house.write(
-                    events.append, subject=self.job.id, kind="attempt.quarantined", actor="engine", detail=detail
+                    events.append, about=self.job.id, subject=self.job.id, kind="attempt.quarantined", actor="engine", detail=detail
                 )  # fmt: skip
 
     async def _is_gone(self, within_s: float) -> bool:
@@ -232,14 +237,14 @@ class Attendance:
         publish.copy_to_home(self.job, made, layout=self._house.layout, store=self._house.artifacts)
 
     async def _end(self, verdict: Verdict, exit_: Exit) -> None:
-        retry_at = self._retry_at(verdict)
+        retry_at = await self._house.run(self._retry_at, verdict)
         try:
-            job = await self._house.write(self._end_in, verdict, exit_, retry_at, subject=self.job.id)
+            job = await self._house.write(self._end_in, verdict, exit_, retry_at, about=self.job.id)
         except LeaseLost:
             raise
         except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
             verdict = failure_of(error)
-            job = await self._house.write(self._end_in, verdict, exit_, None, subject=self.job.id)
+            job = await self._house.write(self._end_in, verdict, exit_, None, about=self.job.id)
         await self._house.run(self._tidy, job, isinstance(verdict, Done))
 
     def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit, retry_at: datetime | None) -> Job:
@@ -256,7 +261,10 @@ class Attendance:
     def _retry_at(self, verdict: Verdict) -> datetime | None:
         if not isinstance(verdict, Failure):
             return None
-        return retry.next_try(self.job, verdict, now=self._house.clock.now(), rng=random.SystemRandom())
+        with self._house.store.read() as tx:
+            earlier = [attempt.failure for attempt in attempts.of_job(tx, self.job.id) if attempt.failure is not None]
+        before = sum(failure.failure_class is verdict.failure_class for failure in earlier)
+        return retry.next_try(self.job, verdict, before=before, now=self._house.clock.now(), rng=random.SystemRandom())
 
     def _rolled_back(self, job: Job) -> bool:
         return job.status is JobStatus.CANCELLED and job.cancel_requested == "rollback"

@@ -6,6 +6,8 @@ job whose inputs cannot be had fails here, with the field named, before anything
 """
 
 import secrets
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from arc.core.ports import LaunchOrder
 from arc.jobs import lifecycle
 from arc.jobs.admission import Admission
 from arc.jobs.paths import Layout
+from arc.jobs.preempt import victims
 from arc.jobs.resolve import Resolver
 from arc.store import artifacts, attempts
 from arc.store import jobs as rows
@@ -61,6 +64,14 @@ class Claimer:
                 return None
         return None
 
+    def room_for(self, tx: Tx, *, leaving: Set[str]) -> tuple[Job, list[str]] | None:
+        """The most urgent CRITICAL job that does not fit, and who is to leave for it; None when nobody is."""
+        running = running_with_gpus(tx)
+        for waiting in rows.claimable(tx, now=self.clock.now(), limit=_FIRST_LOOK):
+            if asked := victims(waiting, running, self.admission, leaving=leaving):
+                return waiting, asked
+        return None
+
     def _take(self, tx: Tx, job: Job, running: list[tuple[Job, tuple[int, ...]]]) -> Claimed | None:
         number = job.attempt + 1
         try:
@@ -82,7 +93,9 @@ class Claimer:
         return Claimed(claimed, self._order(tx, claimed, inputs, staging, secret), staging) if claimed else None
 
     def _order(self, tx: Tx, job: Job, inputs: dict[str, ResolvedInput], staging: Path, secret: str) -> LaunchOrder:
-        gpu_ids = attempts.get(tx, job.id, job.attempt).gpu_ids
+        earlier = attempts.of_job(tx, job.id)
+        gpu_ids = earlier[-1].gpu_ids
+        past = Counter(attempt.failure.failure_class for attempt in earlier if attempt.failure is not None)
         return LaunchOrder(
             job_id=job.id,
             number=job.attempt,
@@ -94,8 +107,9 @@ class Claimer:
             threads=job.threads,
             device="cuda" if gpu_ids else "cpu",
             gpu_ids=gpu_ids,
-            checkpoints=tuple(self._checkpoints(tx, job)) if job.auto_resume else (),
+            checkpoints=tuple(self._checkpoints(tx, job)[past[FailureClass.CHECKPOINT] :]) if job.auto_resume else (),
             memory_gb=job.limits.memory_gb,
+            shrink=past[FailureClass.OOM],
             simulated=job.simulated,
             secret=secret,
             control_url=self.control_url,

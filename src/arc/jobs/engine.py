@@ -131,6 +131,8 @@ class Engine:
             self._wake.clear()
             try:
                 claimed = await self._house.run(self._claim)
+                if claimed is None:
+                    await self._make_room()
                 due_s = None if claimed else await self._house.run(self._next_due_s)
             except Exception as error:  # noqa: BLE001 - the engine loop survives anything
                 _log.error("claiming failed, trying again", error=repr(error))
@@ -148,6 +150,23 @@ class Engine:
             if claimed:
                 tx.after_commit(lambda: self._house.hub.poke(claimed.job.id, quiet=True))
             return claimed
+
+    async def _make_room(self) -> None:
+        """Ask less urgent attempts to checkpoint and leave, when a CRITICAL job waits for their place."""
+        leaving = {job_id for job_id, attendance in self._attending.items() if attendance.leaving}
+        found = await self._house.run(self._room, leaving)
+        if found is None:
+            return
+        waiting, asked = found
+        for job_id in asked:
+            if job_id in self._attending:
+                detail = {"for": waiting.id}
+                await self._house.write(events.append, about=job_id, subject=job_id, kind="job.preempted", actor="engine", detail=detail)
+                self._attending[job_id].request("preempted")
+
+    def _room(self, leaving: set[str]) -> tuple[Job, list[str]] | None:
+        with self._house.store.read() as tx:
+            return self._claimer.room_for(tx, leaving=leaving)
 
     def _next_due_s(self) -> float | None:
         """Seconds until a waiting retry is due; also a look every sample while something waits for memory."""
@@ -207,7 +226,7 @@ class Engine:
             await attendance.never_started()
             return
         liveness = await self._backends[attempt.backend].alive(identity)
-        await self._house.write(_note_adoption, attempt, identity, liveness, subject=attempt.job_id, quiet=True)
+        await self._house.write(_note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True)
         await attendance.attend(identity)
 
     # --- sampling ---------------------------------------------------------------------------
@@ -240,7 +259,7 @@ class Engine:
             attendance.request("memory")
         if await self._backends[self._claimer.backend].alive(identity) is Liveness.ALIVE:
             until = self._house.clock.now() + timedelta(seconds=self._intervals.lease_ttl_s)
-            await self._house.write(attempts.renew, job_id, attendance.job.attempt, until=until, subject=job_id, quiet=True)
+            await self._house.write(attempts.renew, job_id, attendance.job.attempt, until=until, about=job_id, quiet=True)
 
     async def _upkeep(self) -> None:
         while True:

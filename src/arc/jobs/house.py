@@ -44,12 +44,12 @@ class House:
         """Run a short synchronous function on the thread pool."""
         return await asyncio.get_running_loop().run_in_executor(self.executor, partial(function, *args, **kwargs))
 
-    async def write(self, function: Callable[..., T], *args: Any, subject: str, quiet: bool = False, **kwargs: Any) -> T:
-        """Run `function(tx, …)` in one write transaction and tell the readers of `subject`."""
+    async def write(self, function: Callable[..., T], *args: Any, about: str, quiet: bool = False, **kwargs: Any) -> T:
+        """Run `function(tx, …)` in one write transaction and tell the readers of `about`."""
 
         def work() -> T:
             with self.store.write() as tx:
-                tx.after_commit(lambda: self.hub.poke(subject, quiet=quiet))
+                tx.after_commit(lambda: self.hub.poke(about, quiet=quiet))
                 return function(tx, *args, **kwargs)
 
         wait_s = 0.1
@@ -57,6 +57,6 @@ class House:
             try:
                 return await self.run(work)
             except (StoreBusy, NoSpace) as error:  # an attempt must be recorded, however long the store takes to come back
-                _log.warning("the store cannot be written, trying again", error=error.message, wait_s=wait_s, subject=subject)
+                _log.warning("the store cannot be written, trying again", error=error.message, wait_s=wait_s, subject=about)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)

@@ -86,7 +86,7 @@ def end(
     clock: Clock,
 ) -> Job:
     """Record the end of the job's current attempt and move the job on."""
-    failure = verdict if isinstance(verdict, Failure) else None
+    failure = verdict if isinstance(verdict, Failure) else verdict.failure if isinstance(verdict, Requeue) else None
     attempts.finish(
         tx,
         job.id,

@@ -27,8 +27,9 @@ def wait_s(policy: RetryPolicy, retry: int, *, rng: random.Random) -> float:
     return base * rng.uniform(1 - policy.jitter, 1 + policy.jitter)
 
 
-def next_try(job: Job, failure: Failure, *, now: datetime, rng: random.Random) -> datetime | None:
-    """When the job runs again after this failure; None when it does not."""
-    if not retryable(failure) or job.retry_count >= job.retry.max_retries:
+def next_try(job: Job, failure: Failure, *, before: int, now: datetime, rng: random.Random) -> datetime | None:
+    """When the job runs again after this failure; None when it does not. `before`: its earlier failures of the class."""
+    spent = job.retry_count >= job.retry.max_retries or before >= job.retry.by_class.get(failure.failure_class, job.retry.max_retries)
+    if spent or not retryable(failure):
         return None
     return now + timedelta(seconds=wait_s(job.retry, job.retry_count + 1, rng=rng))

@@ -210,6 +210,7 @@ def _as_request(job: Job) -> JobRequest:
         seed=job.seed,
         experiment_id=job.experiment_id,
         max_retries=job.retry.max_retries,
+        max_retries_by_class={kind.value: count for kind, count in job.retry.by_class.items()},
         retry_delay_seconds=job.retry.delay_s,
         timeout_seconds=job.limits.timeout_s,
         grace_seconds=job.limits.grace_s,

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from arc import catalog
+from arc.core.attempt import FailureClass
 from arc.core.clock import Clock
 from arc.core.errors import Conflict, Forbidden, InvalidSpec, NotFound
 from arc.core.experiment import Experiment
@@ -94,7 +95,7 @@ class Submission:
             status=JobStatus.PENDING if any(status != JobStatus.COMPLETED for status in needs.values()) else JobStatus.QUEUED,
             attempt=0,
             retry_count=0,
-            retry=RetryPolicy(max_retries=request.max_retries, delay_s=request.retry_delay_seconds),
+            retry=RetryPolicy(max_retries=request.max_retries, delay_s=request.retry_delay_seconds, by_class=self._by_class()),
             limits=Limits(
                 timeout_s=request.timeout_seconds,
                 grace_s=request.grace_seconds,
@@ -120,6 +121,18 @@ class Submission:
             started_at=None,
             completed_at=None,
         )
+
+    def _by_class(self) -> dict[FailureClass, int]:
+        given = self._request.max_retries_by_class
+        known = [kind.value for kind in FailureClass]
+        for name in given:
+            if name not in known:
+                raise InvalidSpec(
+                    f"max_retries_by_class: {name[:40]!r} is no class of failure; there are {', '.join(known)}",
+                    field="max_retries_by_class",
+                    value=name[:40],
+                )
+        return {FailureClass(name): count for name, count in given.items()}
 
     def _requires(self) -> Needs:
         base = self.spec.needs

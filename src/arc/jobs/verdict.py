@@ -25,6 +25,7 @@ class Requeue:
     why: str
     delay_s: float = 0.0
     counts: bool = False  # whether it uses up a retry
+    failure: Failure | None = None  # what is recorded of the attempt
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, l
     if ending == "cancel":
         return Stopped("cancelled on request")
     if ending in _OUR_REASONS:
-        return Requeue(_OUR_REASONS[ending])
+        why = _OUR_REASONS[ending]
+        return Requeue(why, failure=Failure(failure_class=FailureClass.PREEMPTED, message=why) if ending == "preempted" else None)
     if outcome and status == "retry":
         return Requeue(str(outcome.get("why", ""))[:2000], delay_s=_seconds(outcome.get("after_s")), counts=True)
     if outcome and status == "cancelled":

@@ -28,6 +28,7 @@ from arc.kit.device import to_device
 from arc.kit.early_stopping import EarlyStopping
 from arc.kit.loader import Batches
 from arc.kit.losses import LossWatch, check_weights
+from arc.kit.pieces import size, split
 from arc.kit.precision import Precision, choose
 from arc.kit.progress import ProgressReporter
 from arc.kit.schedule import Schedule
@@ -184,15 +185,24 @@ def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
+def _pieces(group: list[Any], shrink: int) -> Iterator[tuple[Any, float]]:
+    """What is worked on at once, with its share of the step: whole batches, or 2 ** shrink pieces of each after OutOfMemory."""
+    for batch in group:
+        pieces = split(batch, 2**shrink) if shrink else [batch]
+        whole = sum(size(piece) for piece in pieces) if shrink else 1
+        for piece in pieces:
+            yield piece, (size(piece) / whole if shrink else 1) / len(group)
+
+
 def _step(run: _Run, group: list[Any]) -> tuple[torch.Tensor, float]:
     """One move of the optimiser; returns the detached mean loss of the group and the learning rate."""
     state, optimizer = run.state, run.state.optimizer
     losses = []
-    for batch in group:
-        placed = batch if run.device.type == "cpu" else to_device(batch, run.device)
+    for piece, weight in _pieces(group, run.ctx.shrink):
+        placed = piece if run.device.type == "cpu" else to_device(piece, run.device)
         with run.precision.autocast():
             loss = run.loss_fn(state.model, placed)
-        share = loss if len(group) == 1 else loss / len(group)
+        share = loss if weight == 1 else loss * weight
         (state.scaler.scale(share) if state.scaler else share).backward()
         losses.append(share.detach())
     lr = state.schedule.apply(optimizer, state.position.step)

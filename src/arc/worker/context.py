@@ -37,6 +37,7 @@ class Context:
         self.device = order.device
         self.threads = order.threads
         self.simulated = order.simulated
+        self.shrink = order.shrink
         self.secret = order.secret  # the attempt's capability, for recipes that ask the control plane
         self.control_url = order.control_url
         self._order = order
@@ -70,9 +71,9 @@ class Context:
         shown = {name: float(value) for name, value in (values or {}).items()}
         self._journal.line("progress", done=done, of=of, unit=unit, eta_s=eta_s, values=shown)
 
-    def phase(self, name: str) -> None:
-        """Say what the process is doing now."""
-        self._journal.line("phase", name=name)
+    def phase(self, name: str, *, budget_s: float | None = None) -> None:
+        """Say what the process is doing now, and how long it may take without progress; None is the usual."""
+        self._journal.line("phase", name=name, budget_s=budget_s)
 
     def checkpoint(self, step: int, write: Callable[[Path], None], *, best: bool = False) -> Path:
         """Have `write` fill a temporary file, then sync, hash and rename it; keeps the last two and the best.

@@ -51,4 +51,5 @@ FAULTS = RecipeSpec(
     purpose="probe",
     outputs={"probe.json": "result"},
     needs=Needs(role="task", memory_gb=0.1, gpus=0, threads=1),
+    checkpoints=True,
 )

@@ -22,11 +22,13 @@ class FolderContext:
         self.seed = seed
         self.inputs = dict(inputs or {})
         self.simulated = simulated
+        self.shrink = 0
         self.job_id = "job_test"
         self.attempt = 1
         self.device = "cpu"
         self.threads = 1
         self.stop = False
+        self.stop_at_step: int | None = None
         self.points: list[tuple[int, dict[str, float]]] = []
         self.said: list[tuple[float, float | None, str]] = []
         self.phases: list[str] = []
@@ -53,7 +55,7 @@ class FolderContext:
     ) -> None:
         self.said.append((done, of, unit))
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, *, budget_s: float | None = None) -> None:
         self.phases.append(name)
 
     def checkpoint(self, step: int, write: Callable[[Path], None], *, best: bool = False) -> Path:
@@ -77,7 +79,7 @@ class FolderContext:
         return path
 
     def should_stop(self) -> bool:
-        return self.stop
+        return self.stop or (self.stop_at_step is not None and any(step >= self.stop_at_step for step, _ in self.points))
 
     def log(self, event: str, **fields: Any) -> None:
         pass

@@ -31,16 +31,16 @@ def test_the_first_three_waits_are_one_two_and_four_minutes() -> None:
 
 def test_retries_end() -> None:
     rng = random.Random(0)
-    assert next_try(job(retry_count=2), failure(), now=MOMENT, rng=rng) is not None
-    assert next_try(job(retry_count=3), failure(), now=MOMENT, rng=rng) is None
+    assert next_try(job(retry_count=2), failure(), before=0, now=MOMENT, rng=rng) is not None
+    assert next_try(job(retry_count=3), failure(), before=0, now=MOMENT, rng=rng) is None
 
 
 def test_a_job_without_retries_runs_at_most_once() -> None:
-    assert next_try(job(retry=RetryPolicy(max_retries=0)), failure(), now=MOMENT, rng=random.Random(0)) is None
+    assert next_try(job(retry=RetryPolicy(max_retries=0)), failure(), before=0, now=MOMENT, rng=random.Random(0)) is None
 
 
 def test_the_delay_of_the_job_is_used() -> None:
-    when = next_try(job(retry=RetryPolicy(delay_s=5, jitter=0)), failure(), now=MOMENT, rng=random.Random(0))
+    when = next_try(job(retry=RetryPolicy(delay_s=5, jitter=0)), failure(), before=0, now=MOMENT, rng=random.Random(0))
     assert when == MOMENT + timedelta(seconds=5)
 
 
@@ -57,3 +57,12 @@ def test_an_error_that_repeating_cannot_help_is_not_repeated(error: str) -> None
 @pytest.mark.parametrize("error", [None, "ValueError", "OutOfMemory", "StoreBusy"])
 def test_other_errors_are(error: str | None) -> None:
     assert retryable(failure(FailureClass.EXCEPTION, error))
+
+
+def test_a_class_may_have_fewer_retries_than_the_job() -> None:
+    policy = RetryPolicy(by_class={FailureClass.OOM: 1})
+    oom = failure(FailureClass.OOM)
+    rng = random.Random(0)
+    assert next_try(job(retry=policy), oom, before=0, now=MOMENT, rng=rng) is not None
+    assert next_try(job(retry=policy, retry_count=1), oom, before=1, now=MOMENT, rng=rng) is None
+    assert next_try(job(retry=policy, retry_count=1), failure(), before=0, now=MOMENT, rng=rng) is not None
