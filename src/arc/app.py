@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
 
@@ -103,7 +104,7 @@ def build(
     clock = clock or SystemClock()
     workspace = settings.workspace
     workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = Store.open(settings.database_url or f"sqlite:///{workspace / 'arc.db'}", clock=clock)
+    store = Store.open(settings.database_url or f"sqlite:///{quote(str(workspace / 'arc.db'))}", clock=clock)
     layout = Layout(workspace, tuple(path.resolve() for path in settings.data_roots))
     artifacts = ArtifactStore(workspace / "artifacts")
     executor = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")

@@ -189,3 +189,10 @@ def test_an_experiment_that_another_job_reads_from_is_not_deleted(app: App, expe
         app.jobs.cancel(job.id, actor="test")
     with pytest.raises(Conflict, match=outside.id):
         app.experiments.delete(experiment, actor="test")
+
+
+@pytest.mark.parametrize("name", ["a#b %41", "what?x=1&y", "ünïcode and spaces", "50%"])
+def test_a_workspace_may_have_any_name(tmp_path: Path, name: str) -> None:
+    built = build(Settings(workspace=tmp_path / name))
+    built.close()
+    assert (tmp_path / name / "arc.db").is_file()
