@@ -1,5 +1,6 @@
 """Routes of jobs: submit any recipe, look, cancel, resume, hold, release, and read what a job says."""
 
+from collections.abc import Hashable, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -35,7 +36,7 @@ def list_jobs(
 ) -> JobList:
     """A page of jobs, newest first."""
     page = house.jobs.page(statuses=(status,) if status else (), recipe=recipe, experiment=experiment, limit=limit, cursor=cursor)
-    return JobList(items=[_view(house, job) for job in page.items], next_cursor=page.next_cursor)
+    return JobList(items=_views(house, page.items), next_cursor=page.next_cursor)
 
 
 @router.get("/jobs/status/{job_id}", **viewer)
@@ -126,3 +127,15 @@ def job_artifacts(job_id: JobId, house: House) -> list[Artifact]:
 
 def _view(house: App, job: Job) -> JobView:
     return job_view(job, waiting_for=house.jobs.waiting_for(job))
+
+
+def _views(house: App, found: Sequence[Job]) -> list[JobView]:
+    """The answers for a page; jobs that ask for the same wait for the same, so each reason is looked up once."""
+    reasons: dict[Hashable, str | None] = {}
+    views = []
+    for job in found:
+        asks = (job.status, job.hold, job.not_before, job.needs, job.requires, job.threads, job.limits)
+        if asks not in reasons:
+            reasons[asks] = house.jobs.waiting_for(job)
+        views.append(job_view(job, waiting_for=reasons[asks]))
+    return views

@@ -1,9 +1,10 @@
 """Logs: one event and its fields a line, for people or for a collector.
 
-`configure` is called once by a door. The lines of libraries (uvicorn, alembic) pass through the same
-renderer, so that a file of logs has one shape (`structlog.get_logger(__name__).info("event", field=value)`). Values are quoted as soon as they hold anything but plain
-characters: a name that carries a newline or a terminal escape stays one harmless line. Fields that are
-named like a secret are blanked, whoever logs them.
+`configure` is called once by a door; every room then writes `structlog.get_logger(__name__).info("event",
+field=value)`. The lines of libraries (uvicorn, alembic) pass through the same renderer, so that a file of
+logs has one shape. Values are quoted as soon as they hold anything but plain characters: a name that carries
+a newline or a terminal escape stays one harmless line. Fields that are named like a secret are blanked,
+whoever logs them.
 """
 
 import json
