@@ -143,7 +143,7 @@ def claimable(tx: Tx, *, now: datetime, limit: int = 200) -> list[Job]:
 def next_due(tx: Tx, *, now: datetime) -> datetime | None:
     """When the next waiting retry may start; None when none waits."""
     waiting = (t.jobs.c.status == "queued") & t.jobs.c.hold.is_(False) & (t.jobs.c.not_before > now)
-    due: datetime | None = tx.conn.execute(select(func.min(t.jobs.c.not_before, type_=t.Moment())).where(waiting)).scalar_one()
+    due: datetime | None = tx.conn.execute(select(t.jobs.c.not_before).where(waiting).order_by(t.jobs.c.not_before).limit(1)).scalar()
     return due
 
 

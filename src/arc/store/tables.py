@@ -76,6 +76,8 @@ jobs = Table(
     Index("jobs_by_recipe", "recipe", "id"),
     Index("jobs_by_experiment", "experiment_id", "id"),
 )
+_waits = jobs.c.not_before.is_not(None)
+Index("jobs_by_due", jobs.c.status, jobs.c.not_before, sqlite_where=_waits, postgresql_where=_waits)  # few rows, looked at often
 
 job_needs = Table(
     "job_needs",

@@ -134,6 +134,8 @@ def _jobs() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("idempotency_key"),
     )
+    waits = sa.text("not_before IS NOT NULL")
+    op.create_index("jobs_by_due", "jobs", ["status", "not_before"], unique=False, sqlite_where=waits, postgresql_where=waits)
     op.create_index("jobs_by_experiment", "jobs", ["experiment_id", "id"], unique=False)
     op.create_index("jobs_by_recipe", "jobs", ["recipe", "id"], unique=False)
     op.create_index("jobs_by_status", "jobs", ["status", "id"], unique=False)
