@@ -83,7 +83,7 @@ def _root(
 def main() -> None:
     """Run the command line and leave with its exit status."""
     sys.excepthook = _unexpected
-    app()
+    typer.main.get_command(app)()  # not `app()`, which puts a hook of its own in place of ours
 
 
 def _report(ctx: typer.Context, error: ArcError) -> None:
