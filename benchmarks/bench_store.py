@@ -1,7 +1,7 @@
 """The store against the least it could cost: durable submits, claims, pages and long curves, on SQLite.
 
 A submit (job row, needs, event, one durable commit) goes in turns with a bare `sqlite3` INSERT of the same bytes, both in
-WAL mode with synchronous=FULL on the same disk. A claim and a page are timed with 100 and with 100,000 jobs queued. A
+WAL mode with synchronous=FULL on the same disk. Claims and pages with 100 and with 100,000 jobs queued go in turns too. A
 curve of 1,000,000 points is read as 1,000, against only reading its bytes.
 
     python benchmarks/bench_store.py [FOLDER]
@@ -23,11 +23,12 @@ from sqlalchemy import text
 from arc.core.clock import SystemClock
 from arc.store import events, jobs, metrics
 from arc.store.engine import Store
+from arc.store.nouns import encode_cursor
 from arc.testing.store_values import MOMENT, job
 
 SUBMITS = 1000
-CLAIMS = 200
-MANY = 100_000
+CLAIMS = 40
+FEW, MANY = 100, 100_000
 POINTS = 1_000_000
 
 
@@ -73,42 +74,55 @@ def submits(store: Store, folder: Path) -> None:
     print(f"    ratio of the medians {statistics.median(ours) / statistics.median(theirs):.2f}")
 
 
-def fill(store: Store, queued: int) -> None:
-    """Leave exactly this many queued jobs."""
-    with store.write() as tx:
-        tx.conn.execute(text("DELETE FROM jobs"))
+def filled(path: Path, queued: int) -> Store:
+    """A store with so many queued jobs."""
+    store = Store.open(f"sqlite:///{path}", clock=SystemClock())
     for first in range(0, queued, 1000):
         with store.write() as tx:
             for i in range(first, min(queued, first + 1000)):
                 jobs.insert(tx, job(f"job_{i:06}"))
+    return store
 
 
-def claims(store: Store, queued: int) -> None:
-    """Look and claim, and pages, with so many jobs queued."""
-    fill(store, queued)
+def claim(store: Store) -> None:
+    """Look at the queue as the engine does, and take the first job."""
+    with store.read() as tx:
+        (first,) = jobs.claimable(tx, now=MOMENT, limit=1)
+        jobs.next_due(tx, now=MOMENT)
+    with store.write() as tx:
+        assert jobs.claim(tx, first.id, now=MOMENT) is not None
 
-    def claim(_: int) -> None:
-        with store.read() as tx:
-            (first,) = jobs.claimable(tx, now=MOMENT, limit=1)
-        with store.write() as tx:
-            assert jobs.claim(tx, first.id, now=MOMENT) is not None
 
-    def page(cursor: str | None) -> str | None:
-        with store.read() as tx:
-            return jobs.page(tx, limit=50, cursor=cursor, statuses=["queued"]).next_cursor
+def page(store: Store, cursor: str | None = None) -> str | None:
+    """A page of queued jobs; where the next one starts."""
+    with store.read() as tx:
+        return jobs.page(tx, limit=50, cursor=cursor, statuses=["queued"]).next_cursor
 
-    print(f"claim at {queued:7,}          {spread(timed(min(CLAIMS, queued // 2), claim))}")
-    print(f"first page at {queued:7,}     {spread(timed(50, lambda _: page(None)))}")
-    cursor = page(None)
-    for _ in range(queued // 100):
-        cursor = page(cursor) or cursor
-    print(f"a middle page at {queued:7,}  {spread(timed(50, lambda _: page(cursor)))}")
+
+def queues(folder: Path) -> None:
+    """Claims and pages with a short and a long queue, in turns, so that both meet the same machine."""
+    stores = {queued: filled(folder / f"{queued}.db", queued) for queued in (FEW, MANY)}
+    deep = {queued: encode_cursor(f"job_{queued // 2 + 25:06}") for queued in stores}
+    acts: dict[str, Callable[[Store, int], object]] = {
+        "claim": lambda store, _: claim(store),
+        "first page": lambda store, _: page(store),
+        "middle page": lambda store, queued: page(store, deep[queued]),
+    }
+    for name, act in acts.items():
+        took: dict[int, list[float]] = {queued: [] for queued in stores}
+        for _ in range(CLAIMS):
+            for queued, store in stores.items():
+                took[queued] += timed(1, lambda _, act=act, store=store, queued=queued: act(store, queued))
+        for queued, times in took.items():
+            print(f"{name:11} of {queued:7,}   {spread(times)}")
+        print(f"    ratio of the medians {statistics.median(took[MANY]) / statistics.median(took[FEW]):.2f}")
+    for store in stores.values():
+        store.close()
 
 
 def curves(store: Store) -> None:
     """Write and read a long curve."""
     with store.write() as tx:
-        tx.conn.execute(text("DELETE FROM jobs"))
         jobs.insert(tx, job())
     values = np.random.default_rng(0).standard_normal(POINTS).cumsum().tolist()
 
@@ -144,8 +158,7 @@ def main() -> None:
         store = Store.open(f"sqlite:///{folder / 'arc.db'}", clock=SystemClock())
         print(f"SQLite {sqlite3.sqlite_version}, Python {sys.version.split()[0]}, {folder}")
         submits(store, folder)
-        claims(store, 100)
-        claims(store, MANY)
+        queues(folder)
         curves(store)
         store.close()
 
