@@ -119,7 +119,8 @@ def test_dummy_mode_takes_the_same_path_with_a_tiny_network(tmp_path: Path, fold
 
 def test_the_evaluation_counts_again_from_the_weights(tmp_path: Path, folder: Path, trained: FolderContext) -> None:
     ctx, done = judge(tmp_path, trained.root / "model.safetensors", folder)
-    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    with (tmp_path / "predictions.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
     sealed = manifest.read(folder / "sealed" / "sealed.csv")
     assert [row["file"] for row in rows] == [row.file for row in sealed]
     threshold = done.result["threshold"]

@@ -15,7 +15,9 @@ def next_step(error: ArcError) -> str | None:
     if isinstance(error, Unauthorized):
         return "The token is read from secrets/token in the workspace; for a control plane elsewhere put one of its tokens there."
     if isinstance(error, Forbidden) and "data roots" in error.message:
-        return "Start the control plane with that folder allowed: ARC_DATA_ROOTS=FOLDER arc serve"
+        return (
+            "Allow the folder where the jobs run: ARC_DATA_ROOTS=FOLDER before arc serve, or data_roots in the arc.toml of the workspace."
+        )
     if field.startswith(("params", "inputs")):
         return "arc recipes show NAME lists the parameters and inputs of a recipe."
     if field == "recipe":

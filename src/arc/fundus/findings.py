@@ -11,7 +11,7 @@ from arc.kit.report import Tone
 
 CHANCE: Final = 0.5
 CLEAR: Final = 0.6  # a lower bound from here on is called clear
-FEW_PATIENTS: Final = 50
+FEW: Final = 50  # patients
 SYNTHETIC: Final = "synthetic"  # in the source of a dataset
 
 
@@ -59,9 +59,9 @@ def not_shown(evaluation: Mapping[str, Any], dataset: Mapping[str, Any]) -> list
         said.append(
             "Patients are not known. Two photographs of one patient may lie on both sides of the split, which flatters; the intervals are too narrow."
         )
-    count = evaluation["patients"] or evaluation["n"]
-    if count < FEW_PATIENTS:
-        said.append(f"{count} patients are few: only large differences can be seen, and the intervals are wide for that reason.")
+    count, what = (evaluation["patients"], "patients") if evaluation["patients"] else (evaluation["n"], "photographs")
+    if count < FEW:
+        said.append(f"{count} {what} are few: only large differences can be seen, and the intervals are wide for that reason.")
     if evaluation["trained_on_this_dataset"] is False:
         said.append("The model was trained on another dataset version; patients judged here may have been in its training.")
     said.append("One training with one seed was judged; another seed gives another model.")

@@ -34,7 +34,12 @@ class ClassifyParams(BaseModel):
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of features dropped before the last layer, 0 to 1.")
     weighted_sampling: bool = Field(True, description="Draw the classes equally often.")
     augment: bool = Field(True, description="Flip, rotate and change the brightness of training photographs.")
-    patience: int = Field(12, ge=0, le=100_000, description="Epochs without a better validation AUC before it stops; 0 never stops early.")
+    patience: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Epochs without a better validation AUC before it stops; 0 never stops early: on few patients a lucky epoch would end it.",
+    )
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
 

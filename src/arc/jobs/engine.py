@@ -12,8 +12,6 @@ judged by what it left. Shutting down asks the attempts to checkpoint and puts t
 
 import asyncio
 import contextlib
-import json
-import os
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,8 +23,9 @@ from asyncinotify import Inotify, Mask
 
 from arc.core.attempt import Attempt, ProcessIdentity
 from arc.core.job import Job
-from arc.core.journal import JOURNAL, PROCESS
+from arc.core.journal import JOURNAL
 from arc.core.ports import Backend, Liveness
+from arc.core.process import identity_or_revoke
 from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
 from arc.jobs.house import House
@@ -221,7 +220,7 @@ class Engine:
         self._care_for(attendance, self._take_up(attendance, attempt, staging), staging)
 
     async def _take_up(self, attendance: Attendance, attempt: Attempt, staging: Path) -> None:
-        identity = attempt.identity or await self._house.run(_identity_or_revoke, staging)
+        identity = attempt.identity or await self._house.run(identity_or_revoke, staging)
         if identity is None:
             await attendance.never_started()
             return
@@ -275,22 +274,3 @@ def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness
         attempts.set_identity(tx, attempt.job_id, attempt.number, identity)
     detail = {"attempt": attempt.number, "pid": identity.pid, "found": liveness.value}
     events.append(tx, subject=attempt.job_id, kind="attempt.adopted", actor="engine", detail=detail)
-
-
-def _identity_or_revoke(staging: Path) -> ProcessIdentity | None:
-    """Which process the reaper forked, or None after making sure that it will fork none.
-
-    A launch may have been in flight when the control plane died. The reaper publishes its process file with
-    link(2), which fails when the name is taken; so whoever takes the name first decides.
-    """
-    staging.mkdir(parents=True, exist_ok=True)
-    part = staging / f".{PROCESS}.revoked"
-    part.write_text(json.dumps({"revoked": True}))
-    try:
-        os.link(part, staging / PROCESS)
-    except FileExistsError:
-        found = json.loads((staging / PROCESS).read_text())
-        return None if found.get("revoked") else ProcessIdentity.model_validate(found)
-    finally:
-        part.unlink(missing_ok=True)
-    return None
