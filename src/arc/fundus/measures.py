@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from arc.kit.metrics import measure_binary
+from arc.stats import auc, bootstrap, delong
 
 BINS = 8
 
@@ -26,35 +29,45 @@ class Judged:
 
 def measure(judged: Sequence[Judged], *, threshold: float, confidence: float, seed: int) -> dict[str, Any]:
     """Everything that is measured, with `metrics` by name, each {value, low, high, n, note, method}."""
-    whole = _measured(judged, threshold=threshold, confidence=confidence, seed=seed)
-    metrics = whole.pop("measures")
-    metrics["auc_delong"] = metrics["auc"]
-    metrics["auc"] = metrics.pop("auc_by_patient", metrics["auc"])
-    return whole | {"metrics": metrics, "per_site": _per_site(judged, threshold=threshold, confidence=confidence, seed=seed)}
-
-
-def _measured(judged: Sequence[Judged], *, threshold: float, confidence: float, seed: int) -> dict[str, Any]:
-    patients = [one.patient for one in judged]
-    return measure_binary(
+    patients = [one.patient for one in judged if one.patient is not None]
+    whole = measure_binary(
         [one.label for one in judged],
         [one.probability for one in judged],
         threshold=threshold,
-        patients=None if None in patients else patients,
+        patients=patients if len(patients) == len(judged) else None,
         confidence=confidence,
         bins=BINS,
         seed=seed,
     ).as_dict()
+    metrics = whole.pop("measures")
+    metrics["auc_delong"] = metrics["auc"]
+    metrics["auc"] = _leading(metrics.pop("auc_by_patient", None), metrics["auc"])
+    return whole | {"metrics": metrics, "per_site": _per_site(judged, confidence=confidence, seed=seed)}
 
 
-def _per_site(judged: Sequence[Judged], *, threshold: float, confidence: float, seed: int) -> dict[str, dict[str, Any]]:
-    """The AUC within each site; nothing when there is only one."""
+def _per_site(judged: Sequence[Judged], *, confidence: float, seed: int) -> dict[str, dict[str, Any]]:
+    """The AUC within each site, by the rule of the whole; nothing when there is only one site."""
     sites = sorted({one.site for one in judged})
-    found = {}
-    for site in sites if len(sites) > 1 else []:
-        here = [one for one in judged if one.site == site]
-        measures = _measured(here, threshold=threshold, confidence=confidence, seed=seed)["measures"]
-        found[site or "unknown"] = measures.get("auc_by_patient", measures["auc"])
-    return found
+    if len(sites) < 2:
+        return {}
+    return {site or "unknown": _area([one for one in judged if one.site == site], confidence, seed) for site in sites}
+
+
+def _area(here: Sequence[Judged], confidence: float, seed: int) -> dict[str, Any]:
+    labels, scores = [one.label for one in here], [one.probability for one in here]
+    patients = [one.patient for one in here if one.patient is not None]
+    by_photograph = delong(labels, scores, confidence).as_dict() | {"method": "delong"}
+    if len(patients) < len(here) or len(set(patients)) == len(here):
+        return by_photograph
+    found = bootstrap(auc, np.array(labels), np.array(scores), groups=patients, confidence=confidence, seed=seed)
+    return _leading(found.as_dict() | {"method": "bootstrap by patient"}, by_photograph)
+
+
+def _leading(by_patient: dict[str, Any] | None, by_photograph: dict[str, Any]) -> dict[str, Any]:
+    """The AUC by patient, unless every resample said the same: that is no certainty, and DeLong's has a bound for it."""
+    if by_patient is None or (by_patient["low"] is not None and by_patient["low"] == by_patient["high"]):
+        return by_photograph
+    return by_patient
 
 
 def flat(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:

@@ -47,3 +47,11 @@ def test_one_class_alone_has_no_area_and_says_so() -> None:
     assert found["metrics"]["auc"]["value"] is None
     assert found["metrics"]["auc"]["note"]
     assert found["per_site"] == {}
+
+
+def test_classes_wholly_apart_are_not_called_certain() -> None:
+    judged = [Judged(number % 2, 0.9 if number % 2 else 0.1, f"P{number}", f"site-{number // 8}") for number in range(16) for _ in range(2)]
+    found = measure(judged, threshold=0.5, confidence=0.95, seed=0)
+    for area in (found["metrics"]["auc"], *found["per_site"].values()):
+        assert area["value"] == 1
+        assert area["low"] < 0.95
