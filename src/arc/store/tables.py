@@ -219,6 +219,20 @@ sealed_uses = Table(
     Column("at", Moment, nullable=False),
 )
 
+leases = Table(  # a row is there while a lease is held, or until somebody notices that it has expired
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("clock", String, nullable=False),  # whose ticks the next three are: one boot of this machine, or the database
+    Column("renewed", BigInteger, nullable=False),  # microseconds, as the next two
+    Column("expires", BigInteger, nullable=False),
+    Column("hold_until", BigInteger, nullable=False),
+    Column("acquired_at", Moment, nullable=False),
+)
+
 tokens = Table(
     "tokens",
     metadata,

@@ -5,6 +5,7 @@ The fixture is an open, empty `arc.store.engine.Store` of that test alone. Times
 
 from arc.testing.attempts_contract import AttemptsContract, EventsContract
 from arc.testing.jobs_contract import JobsContract
+from arc.testing.leases_contract import LeasesContract
 from arc.testing.ledger_contract import AccessContract, DatasetsContract, ExperimentsContract, TransactionsContract
 from arc.testing.records_contract import ArtifactRowsContract, MetricsContract
 
@@ -18,6 +19,7 @@ class StoreContract(
     ExperimentsContract,
     DatasetsContract,
     AccessContract,
+    LeasesContract,
     TransactionsContract,
 ):
     """Every part of the suite."""
