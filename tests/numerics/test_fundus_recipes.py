@@ -102,7 +102,12 @@ def _relabelled(folder: Path, into: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"loss": "focal", "optimizer": "sgd"}, {"weighted_sampling": False, "augment": False, "optimizer": "adam"}]
+    "params",
+    [
+        {"loss": "focal", "optimizer": "sgd"},
+        {"weighted_sampling": False, "augment": False, "optimizer": "adam"},
+        {"model": "efficientnet_b0"},
+    ],
 )
 def test_the_choices_of_the_form_all_run(tmp_path: Path, folder: Path, params: dict[str, Any]) -> None:
     _, done = train(tmp_path, folder, **params | {"epochs": 1})

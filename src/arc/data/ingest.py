@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from arc.core.errors import BadData, Cancelled, TooLarge
+from arc.core.errors import BadData, Cancelled, NoSpace, TooLarge
 from arc.core.ports import RunContext
 from arc.data.layout import Photograph
 from arc.data.photographs import convert_all
@@ -36,7 +36,7 @@ class Kept:
 
 
 def convert(ctx: RunContext, params: UnpackParams, root: Path, photographs: Sequence[Photograph], *, into: Path) -> list[Kept]:
-    """Convert all photographs; BadData or TooLarge naming the first that cannot be."""
+    """Convert all photographs; BadData or TooLarge naming the first that cannot be; NoSpace."""
     ctx.phase("convert")
     into.mkdir(mode=0o700)
     suffix = ".png" if params.image_format == "png" else ".jpg"
@@ -88,6 +88,8 @@ def _answers(tasks: list[dict[str, Any]], rules: dict[str, Any], files: list[str
         answers = [_answers([task], rules, [file])[0] for task, file in zip(tasks, files, strict=True)]
     for answer, file in zip(answers, files, strict=True):
         if "error" in answer:
+            if answer.get("class") == "NoSpace":
+                raise NoSpace("the disk is full; the dataset was not made", field="archive")
             kind = TooLarge if answer.get("class") == "TooLarge" else BadData
             raise kind(f"{file!a}: {answer['error']}", field="archive", value=file[:160])
     return answers

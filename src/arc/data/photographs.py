@@ -8,6 +8,7 @@ keep their upper half, transparency becomes black, as the surround of a fundus p
 Runs in the child that `arc.kit.sandbox` starts, so this module imports Pillow and numpy alone.
 """
 
+import errno
 import hashlib
 import struct
 import warnings
@@ -24,6 +25,7 @@ from arc.core.errors import ArcError, BadData, TooLarge
 FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP")
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 MASK_VALUES: Final = frozenset({0, 1, 128, 255})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What Pillow raises on damaged files, besides its own classes.
 _DAMAGED = (
     OSError,
@@ -51,6 +53,10 @@ def convert_all(tasks: list[dict[str, Any]], rules: Mapping[str, Any]) -> list[d
             answers.append(convert(task, rules))
         except ArcError as error:
             answers.append({"error": error.message, "class": error.kind})
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            answers.append({"error": "the disk is full", "class": "NoSpace"})
     return answers
 
 

@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from arc.core.errors import BadData
+from arc.core.errors import BadData, Cancelled
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data import archive, layout, manifest
@@ -58,6 +58,8 @@ def _open(ctx: RunContext, params: UnpackParams, source: Path, work: Path) -> tu
 
     def tell(share: float) -> None:
         nonlocal said
+        if ctx.should_stop():
+            raise Cancelled("asked to stop while unpacking")
         if int(share * 20) != said:
             said = int(share * 20)
             ctx.progress(share, 1.0, unit="archive")

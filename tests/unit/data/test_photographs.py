@@ -1,5 +1,6 @@
 """What becomes of a foreign picture file: plain RGB of a bounded size, or a refusal that names the file."""
 
+import errno
 import io
 import struct
 import zlib
@@ -144,6 +145,16 @@ def test_many_go_through_the_sandbox_at_once_and_each_has_its_answer(tmp_path: P
     good, bad = sandbox.parse(convert_all, tasks, RULES, write_mb=10)
     assert good["sha256"]
     assert bad["class"] == "BadData"
+
+
+def test_a_full_disk_is_not_the_fault_of_the_photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "good.jpg").write_bytes(photograph(1))
+    monkeypatch.setattr(Image.Image, "save", full)
+    task = {"source": str(tmp_path / "good.jpg"), "target": str(tmp_path / "out.jpg"), "mask": ""}
+    assert convert_all([task], RULES) == [{"error": "the disk is full", "class": "NoSpace"}]
 
 
 @pytest.mark.parametrize("seed", range(40))
