@@ -25,16 +25,23 @@ from arc.testing.inline import InlineBackend
 from tests.api.serving import House
 
 
-def test_it_says_where_it_is_only_while_it_serves(start: Callable[..., House], tmp_path: Path) -> None:
-    house = start()
+def test_it_says_where_it_is_only_while_it_serves(tmp_path: Path) -> None:
+    app = build(Settings(workspace=tmp_path, backend="inline"), backends={"inline": InlineBackend()})
+    plane = ControlPlane(app, port=0)
+    plane.start_background()
     file = tmp_path / "control.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert json.loads(file.read_text())["url"] == house.url == address(tmp_path)
-    assert httpx.get(f"{house.url}/health", trust_env=False).json() == {"status": "ok"}
-    house.plane.stop()
+    assert json.loads(file.read_text())["url"] == plane.url == address(tmp_path)
+    assert httpx.get(f"{plane.url}/health", trust_env=False).json() == {"status": "ok"}
+    plane.stop()
     assert not file.exists()
     assert address(tmp_path) is None
-    house.plane.stop()  # once more is no error
+    plane.stop()  # once more is no error
+
+
+def test_one_that_runs_no_jobs_does_not_hide_the_one_that_does(start: Callable[..., House], tmp_path: Path) -> None:
+    start()
+    assert not (tmp_path / "control.json").exists()
 
 
 def test_a_port_in_use_is_one_clear_error(start: Callable[..., House], tmp_path: Path) -> None:

@@ -143,14 +143,19 @@ class ControlPlane:
         self._server.end()
 
     def _announce(self) -> None:
+        if self._engine:
+            self._write_file()
+        _log.info("serving", url=self.url, workspace=str(self.app.settings.workspace), engine=self._engine)
+        self._ready.set()
+
+    def _write_file(self) -> None:
+        """Say where the control plane of the workspace is; a process that only reads must not hide the one that runs the jobs."""
         own = process.stat(os.getpid())
         text = json.dumps({"url": self.url, "pid": os.getpid(), "start_time": own.start_time if own else 0})
         fresh = self._file.with_name(f".{CONTROL_FILE}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text + "\n")
         fresh.replace(self._file)
-        _log.info("serving", url=self.url, workspace=str(self.app.settings.workspace), engine=self._engine)
-        self._ready.set()
 
     def _retract(self) -> None:
         with contextlib.suppress(OSError, ValueError):

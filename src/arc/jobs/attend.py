@@ -93,6 +93,8 @@ class Attendance:
             await asyncio.sleep(self._house.sample_interval_s)
         self._pace = Pace(self._house.stall, fixed_s=self.job.limits.stall_s, now=self._house.clock.monotonic())
         self._gone = asyncio.create_task(self._backend.wait(identity, self._staging))
+        if self._ending is not None:
+            self._ender = asyncio.create_task(self._bring_down())
         timer = self._arm_timeout(identity)
         try:
             while not self._gone.done():
@@ -118,9 +120,10 @@ class Attendance:
 
     def request(self, ending: Ending) -> None:
         """Ask the attempt to stop, and end it after its grace; the first reason counts."""
-        if self._ending is None and self._gone is not None and not self._gone.done():
+        if self._ending is None and not (self._gone is not None and self._gone.done()):
             self._ending = ending
-            self._ender = asyncio.create_task(self._bring_down())
+            if self._gone is not None:  # else it is being launched, and is brought down as soon as it is there
+                self._ender = asyncio.create_task(self._bring_down())
 
     def end_if_stalled(self) -> None:
         """End an attempt that makes no progress; orchestrators and services wait for others and are never judged so."""

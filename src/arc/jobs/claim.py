@@ -7,11 +7,12 @@ job whose inputs cannot be had fails here, with the field named, before anything
 
 import secrets
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from arc import catalog
 from arc.core.attempt import Failure, FailureClass
 from arc.core.clock import Clock
 from arc.core.errors import ArcError, NotFound
@@ -23,7 +24,7 @@ from arc.jobs.admission import Admission
 from arc.jobs.paths import Layout
 from arc.jobs.preempt import victims
 from arc.jobs.resolve import Resolver
-from arc.store import artifacts, attempts
+from arc.store import artifacts, attempts, experiments
 from arc.store import jobs as rows
 from arc.store.engine import Tx
 
@@ -90,6 +91,8 @@ class Claimer:
             lease_until=self.clock.now() + timedelta(seconds=self.lease_ttl_s),
             clock=self.clock,
         )
+        if claimed:
+            _name_dataset(tx, claimed, inputs)
         return Claimed(claimed, self._order(tx, claimed, inputs, staging, secret), staging) if claimed else None
 
     def _order(self, tx: Tx, job: Job, inputs: dict[str, ResolvedInput], staging: Path, secret: str) -> LaunchOrder:
@@ -123,6 +126,14 @@ class Claimer:
             except NotFound:
                 return found
         return found
+
+
+def _name_dataset(tx: Tx, job: Job, inputs: Mapping[str, ResolvedInput]) -> None:
+    """Say in the experiment which dataset its training reads; a reference to another job names it only now."""
+    if job.experiment_id and catalog.spec(job.recipe).makes_experiment:
+        named = [f"{given.info['name']}@{given.info['version']}" for given in inputs.values() if given.info]
+        if named:
+            experiments.update(tx, job.experiment_id, dataset=named[0])
 
 
 def running_with_gpus(tx: Tx) -> list[tuple[Job, tuple[int, ...]]]:

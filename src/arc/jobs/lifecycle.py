@@ -183,6 +183,8 @@ def fail_waiting(tx: Tx, job: Job, failure: Failure, *, clock: Clock) -> Job:
 def release_dependents(tx: Tx, job: Job, *, clock: Clock) -> None:
     """Queue the jobs whose last need this was; cancel them when it did not complete."""
     for waiting in rows.dependents(tx, job.id):
+        if rows.get(tx, waiting.id).status is not JobStatus.PENDING:  # cancelled a moment ago, with another job that it needs
+            continue
         if job.status is not JobStatus.COMPLETED:
             cancel_waiting(tx, waiting, actor="engine", why=f"the needed job {job.id} is {job.status.value}", clock=clock)
         elif all(rows.get(tx, need).status is JobStatus.COMPLETED for need in waiting.needs):
