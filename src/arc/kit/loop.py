@@ -233,7 +233,7 @@ def _end_epoch(run: _Run) -> None:
     watched = values[settings.monitor]
     improved = state.stopping.observe(watched, epoch=position.epoch)
     if improved and watched is not None:
-        state.keep_best(watched)
+        state.keep_best(watched, weights=settings.restore_best)
     state.schedule.observe(watched)
     _record(run, values)
     every = settings.checkpoint_every_epochs
@@ -280,7 +280,7 @@ def _checkpoint(run: _Run, *, best: bool = False) -> None:
 
 def _finish(run: _Run, *, resumed_from: int | None) -> FitResult:
     state = run.state
-    if run.settings.restore_best and state.best is not None:
+    if run.settings.restore_best and state.best is not None and state.best.weights:
         checkpoint.put_weights(state.model, state.best.weights)
     state.model.eval()
     return FitResult(

@@ -36,6 +36,9 @@ class LossWatch:
 
     def add(self, step: int, loss: torch.Tensor, lr: float) -> None:
         """Take the detached scalar loss of a step (numbered from 1); NotFinite names the first step that is none."""
+        if self._every == 1:
+            self._read(step, loss.item(), lr)
+            return
         self._waiting.append((step, loss, lr))
         if len(self._waiting) >= self._every:
             self.flush()
@@ -43,17 +46,19 @@ class LossWatch:
     def flush(self) -> None:
         """Read what is waiting."""
         waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        values = [waiting[0][1].item()] if len(waiting) == 1 else torch.stack([loss for _, loss, _ in waiting]).tolist()
-        for (step, _, lr), value in zip(waiting, values, strict=True):
-            if not math.isfinite(value):
-                raise NotFinite(f"the loss of step {step} is {value}", field="loss", value=str(value))
-            self.total += value
-            self.count += 1
-            self.last = value
-            if step % self._report_every == 0:
-                self._report(step, {"loss": value, "lr": lr})
+        if waiting:
+            values = torch.stack([loss for _, loss, _ in waiting]).tolist()
+            for (step, _, lr), value in zip(waiting, values, strict=True):
+                self._read(step, value, lr)
+
+    def _read(self, step: int, value: float, lr: float) -> None:
+        if not math.isfinite(value):
+            raise NotFinite(f"the loss of step {step} is {value}", field="loss", value=str(value))
+        self.total += value
+        self.count += 1
+        self.last = value
+        if step % self._report_every == 0:
+            self._report(step, {"loss": value, "lr": lr})
 
     @property
     def mean(self) -> float | None:

@@ -37,7 +37,7 @@ class Best:
     value: float
     epoch: int  # from 1, as people count
     step: int
-    weights: dict[str, torch.Tensor]
+    weights: dict[str, torch.Tensor]  # {} when nobody wants them back
 
 
 @dataclass
@@ -55,10 +55,10 @@ class TrainState:
     best: Best | None = None
     history: list[dict[str, float | int | None]] = field(default_factory=list)
 
-    def keep_best(self, value: float) -> None:
-        """Remember the current weights as the best, in main memory: a GPU may have none to spare."""
-        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.model.state_dict().items()}
-        self.best = Best(value, self.position.epoch, self.position.step, weights)
+    def keep_best(self, value: float, *, weights: bool = True) -> None:
+        """Remember this epoch as the best, and its weights if wanted, in main memory: a GPU may have none to spare."""
+        kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.model.state_dict().items()} if weights else {}
+        self.best = Best(value, self.position.epoch, self.position.step, kept)
 
     def capture(self) -> dict[str, Any]:
         """The state as a nest for `checkpoint.save`; it refers to the living tensors, so write it at once."""
@@ -73,7 +73,9 @@ class TrainState:
             "losses": self.losses.state_dict(),
             "data": self.data,
             "position": vars(self.position).copy(),
-            "best": None if best is None else vars(best) | {"weights": weights if best.step == self.position.step else best.weights},
+            "best": None
+            if best is None
+            else vars(best) | {"weights": weights if best.weights and best.step == self.position.step else best.weights},
             "history": self.history,
             "rng": seeding.rng_state(),
         }
