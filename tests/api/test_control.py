@@ -99,8 +99,10 @@ from arc.api.control import ControlPlane
 from arc.app import build
 from arc.settings import Settings
 from arc.telemetry import logs
+from arc.testing.inline import InlineBackend
 logs.configure()
-ControlPlane(build(Settings(workspace=Path(sys.argv[1]))), port=0, engine=False).run()
+house = build(Settings(workspace=Path(sys.argv[1]), backend="inline"), backends={"inline": InlineBackend()})
+ControlPlane(house, port=0).run()
 print("ended well", flush=True)
 """
 
