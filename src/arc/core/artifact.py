@@ -34,5 +34,6 @@ class Artifact(BaseModel):
     size_bytes: int
     path: str  # below the workspace
     step: int | None  # of a checkpoint
-    published: bool  # False while it is only in the staging folder of a running attempt
+    published: bool  # False while it is only in the staging folder of an attempt
     created_at: datetime
+    pinned: bool = False  # a person wants it kept: no clean-up takes it

@@ -6,12 +6,16 @@ part of the workspace, its secrets and its database are never nameable.
 """
 
 import os
+import re
+import secrets
 import stat
 from pathlib import Path
 
 from arc.core.errors import Forbidden, InvalidSpec, NotFound
 from arc.core.job import Job
+from arc.store.engine import Tx
 
+ASIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.deleted")  # the name of a folder that was set aside
 _NAMEABLE = ("experiments", "datasets", "jobs", "imports")
 
 
@@ -76,3 +80,13 @@ class Layout:
         roots = [self.workspace / name for name in _NAMEABLE] + list(self.data_roots)
         real = [os.path.realpath(root) for root in roots]
         return any(os.path.commonpath([path, root]) == root for root in real)
+
+
+def set_aside(tx: Tx, folder: Path) -> Path | None:
+    """Move a folder out of sight, beside itself, to be deleted; it comes back when the transaction fails. None when there is none."""
+    if not folder.is_dir():
+        return None
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.deleted")
+    folder.rename(aside)
+    tx.on_rollback(lambda: aside.rename(folder))
+    return aside

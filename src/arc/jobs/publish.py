@@ -53,12 +53,15 @@ def copy_to_home(job: Job, made: list[Artifact], *, layout: Layout, store: Artif
 
 def keep_logs(job: Job, number: int, *, layout: Layout) -> None:
     """Copy stdout, stderr and the journal of an attempt to the logs of its home."""
-    logs = layout.home(job) / "logs"
+    file_logs(layout.staging(job, number), layout.home(job) / "logs")
+
+
+def file_logs(staging: Path, logs: Path) -> None:
+    """Copy what is to be kept of a staging folder's logs, under its name."""
     logs.mkdir(parents=True, exist_ok=True)
     for name in KEPT_LOGS:
-        source = layout.staging(job, number) / name
-        if source.is_file():
-            shutil.copyfile(source, logs / f"{job.id}.{number}.{name}")
+        if (staging / name).is_file():
+            shutil.copyfile(staging / name, logs / f"{staging.name}.{name}")
 
 
 def remove_staging(job: Job, *, layout: Layout) -> None:

@@ -193,9 +193,12 @@ class Submission:
 
     def _join(self, job: Job) -> None:
         assert job.experiment_id is not None
+        self._tx.in_turn(f"experiment {job.experiment_id}")  # it may be on its way out
         try:
             existing = experiments.get(self._tx, job.experiment_id)
         except NotFound:
+            if job.resumed_from is not None:
+                raise
             self._make_experiment(job)
             return
         if existing.archived:

@@ -48,6 +48,12 @@ def publish(tx: Tx, artifact_id: str, *, path: str) -> None:
     tx.conn.execute(sa.update(t.artifacts).where(t.artifacts.c.id == artifact_id).values(published=True, path=path))
 
 
+def pin(tx: Tx, ids: Sequence[str], *, pinned: bool) -> None:
+    """Say that a person wants these kept, or no longer."""
+    if ids:
+        tx.conn.execute(sa.update(t.artifacts).where(t.artifacts.c.id.in_(ids)).values(pinned=pinned))
+
+
 def forget(tx: Tx, ids: Sequence[str]) -> None:
     """Delete rows whose files are gone, or about to go."""
     if ids:

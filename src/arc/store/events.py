@@ -36,6 +36,20 @@ def after(tx: Tx, seq: int, *, subject: str | None = None, limit: int = 1000) ->
     return [Event(**row._mapping) for row in found]
 
 
+def of_kind(tx: Tx, subject: str, kind: str) -> list[Event]:
+    """Every event of a kind about a subject, oldest first."""
+    c = t.events.c
+    return [Event(**row._mapping) for row in tx.conn.execute(select(t.events).where(c.subject == subject, c.kind == kind).order_by(c.seq))]
+
+
+def newest(tx: Tx, subject: str, kind: str, *, actor: str) -> Event | None:
+    """The last event of a kind about a subject by an actor; None when there was none."""
+    c = t.events.c
+    query = select(t.events).where(c.subject == subject, c.kind == kind, c.actor == actor).order_by(c.seq.desc()).limit(1)
+    row = tx.conn.execute(query).one_or_none()
+    return None if row is None else Event(**row._mapping)
+
+
 def last_seq(tx: Tx) -> int:
     """The number of the newest event; 0 when there is none."""
     return int(tx.conn.execute(select(t.counters.c.value).where(t.counters.c.name == "events")).scalar_one())

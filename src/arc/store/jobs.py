@@ -62,7 +62,7 @@ def insert(tx: Tx, job: Job, *, key: str | None = None, request_digest: str | No
     if job.needs:
         tx.conn.execute(_INSERT_NEED, [{"job_id": job.id, "needs_id": need} for need in job.needs])
     refs = [parse_input(text, field="inputs") for text in job.inputs.values()]
-    targets = {ref.target for ref in refs if ref.scheme in ("artifact", "job")}
+    targets = {ref.target for ref in refs if ref.scheme != "dataset"}
     if job.resumed_from:
         targets.add(job.resumed_from)
     if targets:

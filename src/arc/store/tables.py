@@ -7,7 +7,22 @@ hold what a query never looks into. A column added here needs a migration beside
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Dialect, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    false,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.types import TypeDecorator
 
@@ -87,7 +102,7 @@ job_needs = Table(
     Index("job_needs_by_need", "needs_id"),
 )
 
-job_references = Table(  # which artifacts and jobs a job reads, so that nothing is deleted under it
+job_references = Table(  # which artifacts, jobs and paths a job reads, so that nothing is deleted under it
     "job_references",
     metadata,
     Column("job_id", String, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
@@ -160,6 +175,7 @@ artifacts = Table(
     Column("step", BigInteger),
     Column("published", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("pinned", Boolean, nullable=False, server_default=false()),
     Index("artifacts_by_job", "job_id", "id"),
     Index("artifacts_by_digest", "digest"),
 )
