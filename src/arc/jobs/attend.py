@@ -8,29 +8,23 @@ is asked to stop, given its grace to checkpoint, and ended; its place is free on
 
 import asyncio
 import os
-import random
-import shutil
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from arc import catalog
-from arc.core.attempt import Failure, ProcessIdentity
+from arc.core.attempt import ProcessIdentity
 from arc.core.errors import ArcError, BackendBusy, LeaseLost
 from arc.core.job import Job
-from arc.core.journal import STDERR
 from arc.core.ports import Backend, Exit, LaunchOrder, Liveness
-from arc.core.recipe import Done
-from arc.core.states import JobStatus
-from arc.jobs import follow, lifecycle, publish, retry
+from arc.jobs import follow, publish
 from arc.jobs.claim import failure_of
+from arc.jobs.conclude import Conclusion
 from arc.jobs.house import House
 from arc.jobs.paths import Layout
 from arc.jobs.stall import Pace
-from arc.jobs.verdict import Ending, Requeue, Verdict, judge
-from arc.store import artifacts, attempts, events, experiments
+from arc.jobs.verdict import Ending, Requeue, Verdict
+from arc.store import attempts, events
 from arc.store import jobs as rows
-from arc.store.engine import Tx
 
 _COALESCE_S = 0.02  # busy journals are committed at most this often
 _GONE_S = 10.0  # after a kill, say so when the process is still there
@@ -75,13 +69,13 @@ class Attendance:
             await self._house.run(_prepare, self._house.layout, self.job, self._staging)
             self.identity = await self._backend.launch(order)
         except BackendBusy as error:
-            await self._end(Requeue(error.message, delay_s=error.delay_s), Exit(None, None))
+            await self._end(Requeue(error.message, delay_s=error.delay_s))
             return
         except ArcError as error:
-            await self._end(failure_of(error), Exit(None, None))
+            await self._end(failure_of(error))
             return
         except OSError as error:
-            await self._end(Requeue(f"the attempt could not be started: {error}", delay_s=5.0, counts=True), Exit(None, None))
+            await self._end(Requeue(f"the attempt could not be started: {error}", delay_s=5.0, counts=True))
             return
         await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, about=self.job.id, quiet=True)
         await self.attend(self.identity)
@@ -103,7 +97,7 @@ class Attendance:
             exit_ = self._gone.result()
             while await self._read_journal():
                 pass
-            await self._end(await self._verdict(exit_), exit_)
+            await self._conclude(exit_)
         except LeaseLost:
             await self._backend.kill(identity)  # the store says that this attempt is no longer the current one
             await self._gone
@@ -114,9 +108,18 @@ class Attendance:
                 self._ender.cancel()
             self._gone.cancel()
 
+    async def _conclude(self, exit_: Exit) -> None:
+        self.job = await self._house.run(self._read_job)
+        conclusion = Conclusion(self._house, self.job, self._staging)
+        await conclusion.end(await conclusion.verdict(self._outcome, self._ending, exit_), exit_)
+
+    async def _end(self, verdict: Verdict) -> None:
+        """End an attempt that never ran."""
+        await Conclusion(self._house, self.job, self._staging).end(verdict, Exit(None, None))
+
     async def never_started(self) -> None:
         """Put the job back: the control plane died before a process of this attempt existed."""
-        await self._end(Requeue("the attempt had not started when the control plane was lost"), Exit(None, None))
+        await self._end(Requeue("the attempt had not started when the control plane was lost"))
 
     def request(self, ending: Ending) -> None:
         """Ask the attempt to stop, and end it after its grace; the first reason counts."""
@@ -209,82 +212,6 @@ class Attendance:
         if limit is None:
             return None
         return asyncio.get_running_loop().call_later(max(0.0, limit - _age_s(identity)), self.request, "timeout")
-
-    async def _verdict(self, exit_: Exit) -> Verdict:
-        await self._check_row()
-        tail = publish.tail(self._staging / STDERR, 40)
-        verdict = judge(self._outcome, self._ending, exit_, log_tail=tail)
-        if not isinstance(verdict, Done):
-            return verdict
-        try:
-            await self._house.run(self._put_artifacts)
-        except ArcError as error:
-            return failure_of(error)
-        except OSError as error:
-            return Requeue(f"its artifacts could not be stored: {error}", delay_s=30.0, counts=True)
-        return verdict
-
-    async def _check_row(self) -> None:
-        self.job = await self._house.run(self._read_job)
-
-    def _made(self, tx: Tx) -> list[Any]:
-        """What the attempt left and is to be kept: its artifacts and its newest checkpoint."""
-        mine = [row for row in artifacts.of_job(tx, self.job.id) if row.attempt == self.job.attempt and not row.published]
-        newest = max((row for row in mine if row.kind == "checkpoint"), key=lambda row: row.step or 0, default=None)
-        return [row for row in mine if row.kind != "checkpoint" or row is newest]
-
-    def _put_artifacts(self) -> None:
-        with self._house.store.read() as tx:
-            made = self._made(tx)
-        publish.put_all(made, layout=self._house.layout, store=self._house.artifacts)
-        publish.copy_to_home(self.job, made, layout=self._house.layout, store=self._house.artifacts)
-
-    async def _end(self, verdict: Verdict, exit_: Exit) -> None:
-        retry_at = await self._house.run(self._retry_at, verdict)
-        try:
-            job = await self._house.write(self._end_in, verdict, exit_, retry_at, about=self.job.id)
-        except LeaseLost:
-            raise
-        except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
-            verdict = failure_of(error)
-            job = await self._house.write(self._end_in, verdict, exit_, None, about=self.job.id)
-        await self._house.run(self._tidy, job, isinstance(verdict, Done))
-
-    def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit, retry_at: datetime | None) -> Job:
-        made = self._made(tx) if isinstance(verdict, Done) else []
-        ended = lifecycle.end(
-            tx, self.job, verdict, exit_, made=made, retry_at=retry_at, verb=self._house.verbs.get(self.job.recipe),
-            staging=self._staging, clock=self._house.clock,
-        )  # fmt: skip
-        if isinstance(verdict, Done) or self._rolled_back(ended):
-            gone = [row.id for row in artifacts.of_job(tx, ended.id) if not row.published and row not in made]
-            artifacts.forget(tx, gone)
-        return ended
-
-    def _retry_at(self, verdict: Verdict) -> datetime | None:
-        if not isinstance(verdict, Failure):
-            return None
-        with self._house.store.read() as tx:
-            earlier = [attempt.failure for attempt in attempts.of_job(tx, self.job.id) if attempt.failure is not None]
-        before = sum(failure.failure_class is verdict.failure_class for failure in earlier)
-        return retry.next_try(self.job, verdict, before=before, now=self._house.clock.now(), rng=random.SystemRandom())
-
-    def _rolled_back(self, job: Job) -> bool:
-        return job.status is JobStatus.CANCELLED and job.cancel_requested == "rollback"
-
-    def _tidy(self, job: Job, done: bool) -> None:
-        layout = self._house.layout
-        if not self._rolled_back(job):
-            publish.keep_logs(job, job.attempt, layout=layout)
-        if done or self._rolled_back(job):
-            publish.remove_staging(job, layout=layout)
-        if self._rolled_back(job) and job.experiment_id is None:
-            shutil.rmtree(layout.home(job), ignore_errors=True)
-        if job.experiment_id:
-            with self._house.store.read() as tx:
-                experiment = experiments.get(tx, job.experiment_id)
-                members = rows.page(tx, experiment=job.experiment_id, limit=200, newest_first=False).items
-            publish.write_metadata(experiment, members, layout=layout)
 
 
 def _prepare(layout: Layout, job: Job, staging: Path) -> None:
