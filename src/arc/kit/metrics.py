@@ -135,7 +135,7 @@ def measure_binary(
         measures["auc_by_patient"] = Measure(options.bootstrap(auc, truth, said, groups=groups), options.method)
     for name in _PROPORTIONS:
         measures[name] = _proportion(name, cells, rows, options, clustered=clustered)
-    measures["f1"] = Measure(options.bootstrap(_f1, rows), options.method)
+    measures["f1"] = _f1_measure(cells, rows, options)
     measures["brier"] = _brier(truth, said, groups if clustered else None, options)
     calibration = calibration_bins(truth, said, bins=bins, confidence=confidence)
     note = f"{bins} bins; biased upwards for few cases"
@@ -236,6 +236,22 @@ def _proportion(name: str, cells: Floats, rows: Floats, options: _Options, *, cl
         return float(drawn[:, above].sum() / total) if total else math.nan
 
     return Measure(options.bootstrap(share, rows), options.method)
+
+
+def _f1_measure(cells: Floats, rows: Floats, options: _Options) -> Measure:
+    """F1 by bootstrap; when every resample says the same, which is no certainty, by Wilson's interval.
+
+    TP / (TP + FP + FN) is a proportion J of the cases that were called or are positive, and F1 = 2J / (1 + J) grows
+    with it, so the bounds of J give those of F1.
+    """
+    found = options.bootstrap(_f1, rows)
+    table = cells.sum(axis=0)
+    hits, involved = int(table[_TP]), int(table[_TP] + table[_FP] + table[_FN])
+    if found.low is None or found.low != found.high or not involved:
+        return Measure(found, options.method)
+    share = wilson(hits, involved, options.confidence)
+    low, high = (None if bound is None else 2 * bound / (1 + bound) for bound in (share.low, share.high))
+    return Measure(Interval(found.value, low, high, found.n, options.confidence, found.note), "wilson")
 
 
 def _f1(rows: Floats) -> float:

@@ -147,3 +147,12 @@ def test_scores_that_know_nothing_leave_the_threshold_alone():
     point = choose_threshold([1, 0, 1, 0], [0.3, 0.3, 0.3, 0.3])
     assert point.threshold == 0.5
     assert "chance" in point.note
+
+
+def test_an_f1_that_every_resample_agrees_on_is_not_certain():
+    none_found = measure_binary([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.1, 0.2, 0.3, 0.1]).measures["f1"]
+    assert none_found.interval.value == 0
+    assert none_found.interval.high > 0.5
+    all_found = measure_binary([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.1, 0.9, 0.8, 0.9]).measures["f1"]
+    assert all_found.interval.value == 1
+    assert all_found.interval.low < 0.7
