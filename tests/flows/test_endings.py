@@ -87,6 +87,8 @@ def test_a_held_job_gives_its_place_up_and_goes_on_when_released(tmp_path: Path)
             app.jobs.release(job.id, actor="story")
             ended = await completed(app, job)
             assert (ended.attempt, ended.retry_count) == (2, 0)
+            assert ended.last_checkpoint is not None
+            assert app.layout.stored(ended.last_checkpoint).is_file()
             steps = list(app.jobs.curve(job.id, "loss").steps)
             assert steps == sorted(set(steps))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from arc import catalog
-from arc.core.artifact import Artifact
+from arc.core.artifact import Artifact, ArtifactKind
 from arc.core.attempt import Attempt, AttemptOutcome, Failure, FailureClass
 from arc.core.clock import Clock
 from arc.core.job import Job
@@ -115,13 +115,24 @@ def _outcome(verdict: Verdict) -> AttemptOutcome:
 
 
 def _complete(tx: Tx, job: Job, done: Done, made: list[Artifact], verb: CompletionVerb | None, staging: Path, clock: Clock) -> Job:
+    last = None
     for artifact in made:
-        artifacts.publish(tx, artifact.id, path=f"artifacts/{artifact.digest[:2]}/{artifact.digest}")
+        place = f"artifacts/{artifact.digest[:2]}/{artifact.digest}"
+        artifacts.publish(tx, artifact.id, path=place)
+        last = place if artifact.kind is ArtifactKind.CHECKPOINT else last
     result = dict(done.result)
     if verb is not None:
         result |= verb(tx, job, staging, done)
     completed = _move(
-        tx, job, JobStatus.COMPLETED, {"metrics": done.metrics}, metrics=done.metrics, result=result, completed_at=clock.now(), failure=None
+        tx,
+        job,
+        JobStatus.COMPLETED,
+        {"metrics": done.metrics},
+        metrics=done.metrics,
+        result=result,
+        completed_at=clock.now(),
+        failure=None,
+        last_checkpoint=last,
     )
     _follow_experiment(tx, completed)
     release_dependents(tx, completed, clock=clock)
@@ -151,7 +162,8 @@ def _requeue(tx: Tx, job: Job, verdict: Requeue, clock: Clock) -> Job:
 
 def _cancel(tx: Tx, job: Job, why: str, clock: Clock) -> Job:
     detail = {"attempt": job.attempt, "why": why, "rollback": job.cancel_requested == "rollback"}
-    cancelled = _move(tx, job, JobStatus.CANCELLED, detail, reason=why, completed_at=clock.now())
+    gone: dict[str, Any] = {"last_checkpoint": None} if job.cancel_requested == "rollback" else {}
+    cancelled = _move(tx, job, JobStatus.CANCELLED, detail, reason=why, completed_at=clock.now(), **gone)
     _follow_experiment(tx, cancelled)
     release_dependents(tx, cancelled, clock=clock)
     return cancelled
