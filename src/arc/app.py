@@ -30,6 +30,7 @@ from arc.jobs.engine import Engine, Intervals
 from arc.jobs.experiments import Experiments
 from arc.jobs.house import House
 from arc.jobs.hub import Hub
+from arc.jobs.leases import Leases
 from arc.jobs.paths import Layout
 from arc.jobs.resolve import Resolver
 from arc.jobs.service import Jobs
@@ -54,6 +55,7 @@ class App:
     jobs: Jobs
     experiments: Experiments
     datasets: Datasets
+    leases: Leases
     access: Access
     hub: Hub
     engine: Engine
@@ -139,6 +141,7 @@ def build(
         jobs=jobs,
         experiments=Experiments(store, layout, artifacts, hub),
         datasets=datasets,
+        leases=Leases(store, hub, settings.lease_max_hold_s),
         access=Access(store, workspace / "secrets"),
         hub=hub,
         engine=Engine(house, claimer, available, intervals),

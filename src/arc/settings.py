@@ -58,6 +58,13 @@ class Settings(BaseModel):
     lease_ttl_s: float = _setting(
         30.0, unit="seconds", reason="An attempt unheard of for this long is examined, never simply restarted.", gt=0
     )
+    lease_max_hold_s: float = _setting(
+        7200.0,
+        unit="seconds",
+        reason="A named lease can be renewed until it was held for so long; without a bound one holder starves all others.",
+        alias="TRAINING_LOCK_TTL",
+        ge=1,
+    )
     sample_interval_s: float = _setting(
         5.0,
         unit="seconds",

@@ -173,6 +173,33 @@ def test_tokens_live_and_die(arc: Arc, served: ControlPlane) -> None:
     assert rotated["token"] not in arc("token", "list").stdout
 
 
+def test_a_lease_is_taken_shown_renewed_and_given_back(arc: Arc) -> None:
+    made = _document(arc("leases", "acquire", "night_run", "--owner", "cron", "--ttl", "600", "--json"))
+    assert [one["name"] for one in _document(arc("leases", "list", "--json"))] == ["night_run"]
+    assert "cron" in arc("leases", "list").stdout
+    taken = arc("leases", "acquire", "night_run")
+    assert taken.exit_code == 2
+    assert "lease night_run is held by cron until" in taken.stderr
+    assert _document(arc("leases", "acquire", "night_run", "--json"), exit_code=2)["error"]["code"] == "Conflict"
+    token = str(made["token"])
+    assert token in arc("leases", "renew", "night_run", "--token", token, "--ttl", "900").stdout
+    assert arc("leases", "release", "night_run", "--token", token).stdout == "night_run is free\n"
+    late = arc("leases", "renew", "night_run", "--token", token)
+    assert late.exit_code == 2
+    assert "it was released, or it has expired" in late.stderr
+    assert arc("leases", "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("a/b",), ("a b",), ("slot", "--ttl", "0"), ("slot", "--ttl", "1e9"), ("slot", "--ttl", "nan"), ("slot", "--owner", "a b")]
+)
+def test_a_lease_that_makes_no_sense_is_exit_2(arc: Arc, words: tuple[str, ...]) -> None:
+    result = arc("leases", "acquire", *words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.strip().splitlines()) <= 2
+
+
 def test_doctor_finds_the_control_plane_and_the_token(arc: Arc, served: ControlPlane) -> None:
     checks = {check["name"]: check for check in json.loads(arc("doctor", "--json").stdout)["checks"]}
     assert served.url in checks["port"]["found"]

@@ -12,7 +12,22 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from arc.api import artifacts, audit, datasets, evaluate, events, experiments, health, jobs, problems, recipes, settings, tokens, train
+from arc.api import (
+    artifacts,
+    audit,
+    datasets,
+    evaluate,
+    events,
+    experiments,
+    health,
+    jobs,
+    leases,
+    problems,
+    recipes,
+    settings,
+    tokens,
+    train,
+)
 from arc.api.guard import Guard
 from arc.api.openapi import describe
 from arc.app import App
@@ -21,7 +36,7 @@ from arc.telemetry.numbers import Numbers
 
 ROUTERS = (
     jobs.router, events.router, train.router, evaluate.router, experiments.router, datasets.router, recipes.router, artifacts.router,
-    audit.router, settings.router, tokens.router, health.router,
+    leases.router, audit.router, settings.router, tokens.router, health.router,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from arc.client.datasets import DatasetCalls
 from arc.client.experiments import ExperimentCalls
 from arc.client.http import Http
 from arc.client.jobs import JobCalls
+from arc.client.leases import LeaseCalls
 from arc.client.recipes import RecipeCalls
 from arc.client.tokens import TokenCalls
 from arc.client.views import Update, updates
@@ -42,6 +43,7 @@ class Client:
         self.experiments = ExperimentCalls(self._http)
         self.datasets = DatasetCalls(self._http)
         self.recipes = RecipeCalls(self._http)
+        self.leases = LeaseCalls(self._http)
         self.tokens = TokenCalls(self._http)
 
     @classmethod

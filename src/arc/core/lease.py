@@ -10,6 +10,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from arc.core.errors import InvalidSpec
+
 TTL_S: Final = 60.0  # when nobody says otherwise
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 3600.0
@@ -27,3 +29,10 @@ class Lease(BaseModel):
     acquired_at: datetime
     expires_at: datetime  # by the wall clock, for people
     left_s: float  # until it expires; a holder counts from before it asked
+
+
+def check_ttl(ttl_s: float) -> float:
+    """`ttl_s` if a lease may be asked for so long; InvalidSpec otherwise, for NaN too."""
+    if not SHORTEST_S <= ttl_s <= LONGEST_S:
+        raise InvalidSpec(f"ttl_s {ttl_s!r} is not between {SHORTEST_S:g} and {LONGEST_S:g} seconds", field="ttl_s", value=ttl_s)
+    return ttl_s

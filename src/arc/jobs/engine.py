@@ -29,6 +29,7 @@ from arc.core.process import identity_or_revoke
 from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
 from arc.jobs.house import House
+from arc.jobs.leases import end_expired
 from arc.jobs.memory import private_gb
 from arc.jobs.upkeep import upkeep
 from arc.store import attempts, events
@@ -246,6 +247,10 @@ class Engine:
                     await self._sample_one(job_id, attendance)
                 except Exception as error:  # noqa: BLE001 - a failed reading changes nothing
                     _log.warning("an attempt could not be sampled", job_id=job_id, error=repr(error))
+            try:
+                await self._house.run(end_expired, self._house.store, self._house.hub)
+            except Exception as error:  # noqa: BLE001 - it has expired all the same, and the next look writes it down
+                _log.warning("expired leases could not be recorded", error=repr(error))
 
     async def _sample_one(self, job_id: str, attendance: Attendance) -> None:
         identity = attendance.identity

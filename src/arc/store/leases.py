@@ -5,7 +5,7 @@ counter, so that a token strictly grows for each name although released rows are
 
 Expiry is counted in ticks and never by the wall clock. On SQLite they are those of the monotonic clock, which
 all processes of one boot share; on PostgreSQL those of the database, the one clock that all its clients see.
-A row says whose ticks it holds. When they can't be compared with now (another boot, or a clock that is behind
+A row says whose ticks it holds. When they cannot be compared with now (another boot, or a clock that is behind
 the last word of the holder) the row is moved to the present: the time between counts as none. So a lease may
 last longer than it should, never less, unless somebody sets the clock of the database forward; and a lease that
 ends too early or too late still does no harm, because of the fence.
@@ -188,7 +188,7 @@ def _current(tx: Tx, name: str, *, token: int, by: str | None = None, shared: bo
             value=token,
         )
     if by is not None and held.row["actor"] != by:
-        raise Forbidden(f"lease {name} was acquired by {held.row['actor']}, and you are {by}", field="name", value=name)
+        raise Forbidden(f"lease {name} was acquired by {held.row['actor']}, and you are {by}", field="lease", value=name)
     return held
 
 

@@ -3,6 +3,7 @@
 A lease of no time at all has expired when it is next looked at, whatever the clock of the store: nothing waits.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from arc.core.errors import ArcError, Forbidden, LeaseLost
 from arc.core.lease import Lease
 from arc.store import events, jobs, leases
-from arc.store.engine import Store
+from arc.store.engine import Store, Tx
 from arc.testing.store_values import at_once, job, put, read
 
 
@@ -111,10 +112,11 @@ class LeasesContract:
         lost = refusal(store, stale)
         assert lost is not None
         assert ("two" in lost.message) == (second is not None)
-        for act in (
+        acts: list[Callable[[Tx], object]] = [
             lambda tx: leases.renew(tx, stale.name, token=stale.token, ttl_s=600),
             lambda tx: leases.release(tx, stale.name, token=stale.token, actor="one"),
-        ):
+        ]
+        for act in acts:
             with pytest.raises(LeaseLost), store.write() as tx:
                 act(tx)
         assert sum(read(store, jobs.counts).values()) == 0
@@ -130,10 +132,11 @@ class LeasesContract:
 
     def test_somebody_else_s_lease_is_not_theirs_to_change(self, store: Store) -> None:
         first = taken(store)
-        for act in (
+        acts: list[Callable[[Tx], object]] = [
             lambda tx: leases.renew(tx, "slot", token=first.token, ttl_s=1, by="two's token"),
             lambda tx: leases.release(tx, "slot", token=first.token, actor="two", by="two's token"),
-        ):
+        ]
+        for act in acts:
             with pytest.raises(Forbidden), store.write() as tx:
                 act(tx)
         assert refusal(store, first) is None
