@@ -47,11 +47,10 @@ class Jobs:
 
         InvalidSpec, NotFound, Forbidden or Conflict name the field that is wrong.
         """
-        digest = request_digest(request)
         with self.store.write() as tx:
             if key is not None and (known := rows.by_key(tx, key)) is not None:
                 first, first_digest = known
-                if first_digest != digest:
+                if first_digest != request_digest(request):
                     raise Conflict("this idempotency key was used for another request", field="Idempotency-Key", value=key)
                 return first
             job = self._submission(tx, request).insert(actor=actor, key=key)

@@ -62,7 +62,7 @@ class Submission:
     def insert(self, *, actor: str, key: str | None = None, resumed_from: str | None = None) -> Job:
         """Write the job, its experiment when it makes one, and the event; the job as stored."""
         job = self._build(actor, resumed_from)
-        rows.insert(self._tx, job, key=key, request_digest=request_digest(self._request))
+        rows.insert(self._tx, job, key=key, request_digest=None if key is None else request_digest(self._request))
         if job.experiment_id:
             self._join(job)
         events.append(
@@ -124,6 +124,8 @@ class Submission:
 
     def _by_class(self) -> dict[FailureClass, int]:
         given = self._request.max_retries_by_class
+        if not given:
+            return {}
         known = [kind.value for kind in FailureClass]
         for name in given:
             if name not in known:

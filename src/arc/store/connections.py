@@ -53,7 +53,7 @@ def _sqlite(url: URL, *, pool_size: int, read_only: bool = False) -> Engine:
     @event.listens_for(engine, "before_cursor_execute")
     def _refuse_nul(_conn: Connection, _cursor: object, _statement: str, parameters: Any, _context: object, many: bool) -> None:
         for row in parameters if many else (parameters,):
-            if any(isinstance(value, str) and "\0" in value for value in row):
+            if "\0" in "".join([value for value in row if isinstance(value, str)]):
                 raise InvalidSpec(BAD_TEXT)  # PostgreSQL cannot hold it, so a store that can must not begin to
 
     return engine

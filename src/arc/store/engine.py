@@ -68,6 +68,7 @@ class Store:
         self._clock = clock
         self._owner: Connection | None = None  # the session that holds the engine lock of PostgreSQL
         self._lock = threading.Lock() if writer.dialect.name == "sqlite" else None
+        self._kept: Connection | None = None  # the one writing connection of SQLite, between transactions
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> "Store":
@@ -120,6 +121,9 @@ class Store:
             self._owner.invalidate()
             self._owner.close()
             self._owner = None
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         self._reader.dispose()
         self._writer.dispose()
 
@@ -129,7 +133,7 @@ class Store:
         if self._lock is not None and not self._lock.acquire(timeout=connections.BUSY_S):
             raise StoreBusy("the store is being written by others for too long")
         try:
-            with translated(), self._writer.connect() as conn:
+            with translated(), self._line() as conn:
                 tx = Tx(conn, self._clock)
                 if self._lock is not None:
                     conn.exec_driver_sql("BEGIN IMMEDIATE")
@@ -146,6 +150,21 @@ class Store:
                 self._lock.release()
         for callback in tx._committed:
             callback()
+
+    @contextmanager
+    def _line(self) -> Iterator[Connection]:
+        """A connection to write with. SQLite has one, which stays out of the pool while nothing goes wrong: it is taken for every submit."""
+        if self._lock is None:
+            with self._writer.connect() as conn:
+                yield conn
+            return
+        conn, self._kept = self._kept or self._writer.connect(), None
+        try:
+            yield conn
+        except BaseException:
+            conn.close()  # the pool looks after it
+            raise
+        self._kept = conn
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -174,13 +193,14 @@ class Store:
         """WAL checkpoint and incremental vacuum on SQLite; nothing on PostgreSQL, which does it by itself."""
         if self._lock is None:
             return {"dialect": self.dialect}
-        with self._lock, translated(), self._writer.connect() as conn:
+        with self._lock, translated(), self._line() as conn:
             conn.exec_driver_sql("PRAGMA busy_timeout=0")  # who reads meanwhile keeps his part of the log; nobody waits for him
             before = conn.exec_driver_sql("PRAGMA freelist_count").scalar_one()
             conn.connection.driver_connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # type: ignore[union-attr]
             busy, pages, moved = conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             conn.exec_driver_sql(f"PRAGMA busy_timeout={round(connections.BUSY_S * 1000)}")
             after = conn.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+            conn.rollback()
         return {"dialect": "sqlite", "wal_busy": bool(busy), "wal_pages": pages, "wal_moved": moved, "pages_freed": before - after}
 
     def _migrate(self) -> None:
