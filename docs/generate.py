@@ -32,6 +32,8 @@ EVENTS = {
     "job.resumed": "A new job continues this one; detail holds its id.",
     "job.held": "It will not start until it is released; a running one is asked to checkpoint and give its place up.",
     "job.released": "A hold was lifted.",
+    "job.cleaned": "It is over for so long that its files went; its row and what it published stay.",
+    "job.checkpoint_removed": "A checkpoint of a job that is over went: not the best, not pinned, and newer whole ones are there.",
     "job.cancel_requested": "A running job is asked to end; detail says whether it is rolled back.",
     "attempt.adopted": "A restarted control plane found the attempt alive and reads on.",
     "attempt.checkpoint": "A checkpoint was written; detail holds step and path.",
@@ -40,6 +42,9 @@ EVENTS = {
     "dataset.registered": "A dataset version exists; detail holds its digest and counts.",
     "sealed.opened": "An evaluation was given a sealed split; the ledger has the same line.",
     "experiment.archived": "It is hidden from lists by default.",
+    "experiment.pinned": "Its checkpoints are kept, whatever a clean-up would say; detail holds their steps.",
+    "experiment.unpinned": "Its checkpoints are left to the rules of retention again.",
+    "experiment.cleaned": "It was broken and went; detail holds the cause, the log tail and where its tombstone lies.",
     "experiment.deleted": "Its rows and its folder are gone.",
     "lease.acquired": "Somebody holds a named lease; detail holds its owner and its fencing token. A renewal is no event.",
     "lease.released": "Its holder, or an admin, gave it back.",
@@ -48,6 +53,7 @@ EVENTS = {
     "token.revoked": "A token is no longer accepted.",
     "token.rotated": "A token took the place of another with the same name and role.",
     "access.login": "A one-time code was exchanged for a browser session.",
+    "store.cleaned": "A clean-up ended; detail says how many things of each kind went, and how many bytes.",
     "store.upkept": "The log of the database was folded in and free pages were given back.",
 }
 

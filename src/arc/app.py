@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from arc.datasets import Datasets
 from arc.jobs.admission import Admission, Gpu, Limitation, Measured
 from arc.jobs.backends.local import LocalBackend
 from arc.jobs.claim import Claimer
+from arc.jobs.cleaning import Cleaning, Keeping
 from arc.jobs.engine import Engine, Intervals
 from arc.jobs.experiments import Experiments
 from arc.jobs.house import House
@@ -54,6 +56,7 @@ class App:
     artifacts: ArtifactStore
     jobs: Jobs
     experiments: Experiments
+    cleaning: Cleaning
     datasets: Datasets
     leases: Leases
     access: Access
@@ -76,6 +79,7 @@ class App:
 
     async def stop(self) -> None:
         """Checkpoint and requeue what runs, end the streams, close the store."""
+        self.cleaning.end()
         if self._lock is not None:
             await self.engine.stop()
         self.hub.close()
@@ -88,6 +92,7 @@ class App:
 
     def close(self) -> None:
         """Let go of the store and of the workspace; for an app that was never started, too."""
+        self.cleaning.end()
         self.executor.shutdown(wait=True)
         self.store.close()
         if self._lock is not None:
@@ -132,6 +137,10 @@ def build(
         )
     claimer = Claimer(layout, admission, Resolver(layout, artifacts, clock), clock, settings.backend, settings.lease_ttl_s)
     intervals = Intervals(settings.lease_ttl_s, settings.sample_interval_s, settings.upkeep_interval_s, settings.shutdown_s)
+    engine = Engine(house, claimer, available, intervals)
+    kept = Experiments(store, layout, artifacts, hub, attended=lambda: engine.running)
+    cleaning = Cleaning(kept, clock, _keeping(settings))
+    engine.at_upkeep(cleaning.scheduled)
     return App(
         settings=settings,
         sources=dict(sources or {}),
@@ -139,12 +148,13 @@ def build(
         layout=layout,
         artifacts=artifacts,
         jobs=jobs,
-        experiments=Experiments(store, layout, artifacts, hub),
+        experiments=kept,
+        cleaning=cleaning,
         datasets=datasets,
         leases=Leases(store, hub, settings.lease_max_hold_s),
         access=Access(store, workspace / "secrets"),
         hub=hub,
-        engine=Engine(house, claimer, available, intervals),
+        engine=engine,
         clock=clock,
         executor=executor,
     )
@@ -163,6 +173,14 @@ def _limitation(settings: Settings) -> Limitation:
         threads_per_task=settings.threads_per_task,
         total_memory_gb=settings.max_total_memory_gb,
         reserve_gb=settings.memory_reserve_gb,
+    )
+
+
+def _keeping(settings: Settings) -> Keeping:
+    return Keeping(
+        old_after=timedelta(days=settings.retention_days),
+        checkpoints=settings.keep_checkpoints,
+        every=timedelta(seconds=settings.clean_interval_s),
     )
 
 

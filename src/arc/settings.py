@@ -79,6 +79,27 @@ class Settings(BaseModel):
     )
     stall_first_s: float = _setting(3600.0, unit="seconds", reason="Before the first sign of progress nothing is known of the pace.", gt=0)
     upkeep_interval_s: float = _setting(3600.0, unit="seconds", reason="WAL checkpoint and vacuum once an hour keep the file small.", gt=0)
+    retention_days: float = _setting(
+        7.0,
+        unit="days",
+        reason="Files of a job without an experiment are kept so long after its end, and so is a broken experiment; a week off loses nothing.",
+        gt=0,
+        le=36_500,
+    )
+    keep_checkpoints: int = _setting(
+        2,
+        unit="checkpoints",
+        reason="Of a job that is over: the newest, and one more in case that is damaged; best and pinned stay too.",
+        ge=1,
+        le=1000,
+    )
+    clean_interval_s: float = _setting(
+        86_400.0,
+        unit="seconds",
+        reason="Once a day is enough for what was over for days; looked at with each upkeep. 0 means never.",
+        ge=0,
+        le=31_536_000,
+    )
     max_body_mb: float = _setting(8.0, unit="MB", reason="JSON requests are small; more is a mistake or an attack.", gt=0)
     max_extracted_gb: float = _setting(10.0, unit="GB", reason="An archive that unpacks to more is refused while it is read.", gt=0)
     sse_heartbeat_s: float = _setting(15.0, unit="seconds", reason="Shorter than the idle timeout of common proxies.", gt=0)

@@ -1,4 +1,4 @@
-"""Routes of experiments: list, show, archive, delete."""
+"""Routes of experiments: list, show, archive, pin, delete."""
 
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from arc.core.experiment import Experiment
 from arc.core.journal import finite
 
 router = APIRouter(route_class=ArcRoute, tags=["experiments"])
+Step = Annotated[int | None, Query(ge=0, lt=2**63, description="Only the checkpoint of this step; all of them when not given.")]
 
 
 class ExperimentList(BaseModel):
@@ -69,6 +70,18 @@ def show_experiment(experiment_id: ExperimentId, house: House) -> ExperimentView
 def archive_experiment(experiment_id: ExperimentId, house: House, asker: Asker) -> Experiment:
     """Take an experiment out of the lists; nothing is deleted."""
     return _clean(house.experiments.archive(experiment_id, actor=asker.name))
+
+
+@router.post("/experiments/{experiment_id}/pin", **operator)
+def pin_experiment(experiment_id: ExperimentId, house: House, asker: Asker, step: Step = None) -> list[Artifact]:
+    """Keep the checkpoints of an experiment, whatever a clean-up would say; 409 when it has none."""
+    return house.experiments.pin(experiment_id, step=step, actor=asker.name)
+
+
+@router.post("/experiments/{experiment_id}/unpin", **operator)
+def unpin_experiment(experiment_id: ExperimentId, house: House, asker: Asker, step: Step = None) -> list[Artifact]:
+    """Leave the checkpoints of an experiment to the rules of retention again; answers with those that were pinned."""
+    return house.experiments.unpin(experiment_id, step=step, actor=asker.name)
 
 
 @router.delete("/experiments/{experiment_id}", **admin)

@@ -8,7 +8,18 @@ from starlette.responses import Response
 
 from arc.api import work
 from arc.api.routing import ArcRoute, Asker, Cursor, House, JobId, Key, Limit, Wait, operator, viewer
-from arc.api.views import CurveView, JobList, JobView, LogTail, MetricNames, ResumedView, WorkDone, job_view
+from arc.api.views import (
+    AutoCleaned,
+    CurveView,
+    JobList,
+    JobView,
+    LogTail,
+    MetricNames,
+    ResumedView,
+    WorkDone,
+    auto_cleaned,
+    job_view,
+)
 from arc.app import App
 from arc.core.artifact import Artifact
 from arc.core.attempt import Attempt
@@ -73,6 +84,20 @@ def hold_job(job_id: JobId, house: House, asker: Asker) -> JobView:
 def release_job(job_id: JobId, house: House, asker: Asker) -> JobView:
     """Let a held job run again."""
     return _view(house, house.jobs.release(job_id, actor=asker.name))
+
+
+@router.post("/jobs/auto-clean", **operator)
+def auto_clean(
+    house: House,
+    asker: Asker,
+    dry_run: Annotated[bool, Query(description="Only say what would go, and why; nothing is changed.")] = False,
+) -> AutoCleaned:
+    """Take away broken experiments, superfluous checkpoints, files of old jobs and what a crash left.
+
+    An experiment is broken when it failed for good, has no valid checkpoint, no result and no log beyond the header,
+    and nothing refers to it; the cause and the log tail stay as a tombstone.
+    """
+    return auto_cleaned(house.cleaning.clean(actor=asker.name, dry_run=dry_run))
 
 
 @router.get("/jobs/{job_id}/logs", **viewer)

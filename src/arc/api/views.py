@@ -10,10 +10,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from arc.core.attempt import Failure, FailureClass
+from arc.core.cleaning import Cleaned, Finding
 from arc.core.job import CancelRequest, Job, Limits, Priority, Progress, RetryPolicy
 from arc.core.journal import finite
 from arc.core.recipe import Needs
 from arc.core.states import JobStatus
+
+_KEPT_SHOWN = 1000
 
 
 class FailureView(BaseModel):
@@ -140,6 +143,33 @@ class LogTail(BaseModel):
     job_id: str
     stream: Literal["stdout", "stderr"]
     text: str
+
+
+class AutoCleaned(BaseModel):
+    """What a clean-up took away, or with `dry_run` would take away, and what it left."""
+
+    status: Literal["completed"]
+    experiments_cleaned: int = Field(description="How many broken experiments went, or would go.")
+    message: str
+    dry_run: bool
+    freed_bytes: int = Field(description="What all that went took on the disk.")
+    removed: list[Finding]
+    kept: list[Finding] = Field(description="What would go if one thing were different, with that thing; the first 1000.")
+
+
+def auto_cleaned(cleaned: Cleaned) -> AutoCleaned:
+    """The answer for a clean-up."""
+    others = len(cleaned.removed) - cleaned.experiments_cleaned
+    verb = "Would clean" if cleaned.dry_run else "Cleaned"
+    return AutoCleaned(
+        status="completed",
+        experiments_cleaned=cleaned.experiments_cleaned,
+        message=f"{verb} {cleaned.experiments_cleaned} broken experiment(s)" + (f" and {others} other thing(s)" if others else ""),
+        dry_run=cleaned.dry_run,
+        freed_bytes=cleaned.freed_bytes,
+        removed=list(cleaned.removed),
+        kept=list(cleaned.kept[:_KEPT_SHOWN]),
+    )
 
 
 def job_view(job: Job, *, waiting_for: str | None) -> JobView:

@@ -7,10 +7,12 @@ import typer
 from arc.cli.options import Json, Workspace, examples, settings_of
 from arc.cli.output import age, document, facts, note, number, say, seconds, table
 from arc.cli.session import session
+from arc.core.artifact import Artifact
 from arc.core.clock import SystemClock
 from arc.core.experiment import Experiment
 
 group = typer.Typer(no_args_is_help=True, help="Look at experiments and tidy them up.")
+Step = Annotated[int | None, typer.Option(metavar="N", min=0, help="Only the checkpoint of this step.")]
 ExperimentId = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of the experiment, as arc experiments list shows it.")]
 
 
@@ -88,6 +90,22 @@ def archive(experiment: ExperimentId, workspace: Workspace = None, as_json: Json
         say(f"{found.id} is archived")
 
 
+@group.command(epilog=examples("arc experiments pin EXPERIMENT", "arc experiments pin EXPERIMENT --step 500 # that checkpoint alone"))
+def pin(experiment: ExperimentId, step: Step = None, workspace: Workspace = None, as_json: Json = False) -> None:
+    """Keep the checkpoints of an experiment, whatever a clean-up would say."""
+    with session(settings_of(workspace), engine=False) as link:
+        found = link.client.experiments.pin(experiment, step=step)
+    _pinned(found, "pinned", as_json=as_json)
+
+
+@group.command(epilog=examples("arc experiments unpin EXPERIMENT"))
+def unpin(experiment: ExperimentId, step: Step = None, workspace: Workspace = None, as_json: Json = False) -> None:
+    """Leave the checkpoints of an experiment to the rules of retention again."""
+    with session(settings_of(workspace), engine=False) as link:
+        found = link.client.experiments.unpin(experiment, step=step)
+    _pinned(found, "no longer pinned", as_json=as_json)
+
+
 @group.command(epilog=examples("arc experiments delete EXPERIMENT", "arc experiments delete EXPERIMENT --yes # without asking"))
 def delete(
     experiment: ExperimentId,
@@ -104,6 +122,16 @@ def delete(
         document({"experiment_id": experiment, "deleted": True})
     else:
         say(f"{experiment} is deleted")
+
+
+def _pinned(found: list[Artifact], what: str, *, as_json: bool) -> None:
+    if as_json:
+        document(found)
+        return
+    for one in found:
+        say(f"{one.name} of {one.job_id} is {what}")
+    if not found:
+        note("No checkpoint of it was pinned.")
 
 
 def headline(experiment: Experiment) -> str:

@@ -6,7 +6,7 @@ import typer
 
 from arc.cli.follow import watch_to_end
 from arc.cli.options import Json, Wait, Workspace, examples, settings_of
-from arc.cli.output import age, document, facts, note, number, plural, printable, say, seconds, table
+from arc.cli.output import age, document, facts, note, number, plural, printable, say, seconds, size, table
 from arc.cli.session import session
 from arc.client import JobReport
 from arc.core.clock import SystemClock
@@ -100,6 +100,37 @@ def release(job: JobId, workspace: Workspace = None, as_json: Json = False) -> N
     with session(settings_of(workspace), engine=False) as link:
         found = link.client.jobs.release(job)
     _changed(found, "may run again", as_json=as_json)
+
+
+@group.command(epilog=examples("arc jobs clean --dry-run # what would go, and why", "arc jobs clean", "arc jobs clean --json"))
+def clean(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go and what stays, and why.")] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Take away broken experiments, superfluous checkpoints and files of old jobs.
+
+    Nothing that runs, waits, can go on from a checkpoint or is referred to is touched; a broken experiment leaves a tombstone.
+    """
+    with session(settings_of(workspace), engine=False) as link:
+        done = link.client.jobs.clean(dry_run=dry_run)
+    if as_json:
+        document({**done.model_dump(mode="json"), "experiments_cleaned": done.experiments_cleaned, "freed_bytes": done.freed_bytes})
+        return
+    goes = "would go" if dry_run else "gone"
+    found = [*done.removed, *(done.kept if dry_run else ())]
+    table(
+        ("what", "which", "", "size", "why"),
+        ([one.kind, one.id, goes if one.goes else "stays", size(one.size_bytes) if one.goes else "", one.why] for one in found),
+        right=(3,),
+    )
+    if done.removed:
+        did = "would go and free" if dry_run else "gone, which freed"
+        say(f"{plural(len(done.removed), 'thing')} {did} {size(done.freed_bytes)}")
+    else:
+        say("There is nothing to clean.")
+    if done.removed and dry_run:
+        note("To do it: arc jobs clean")
 
 
 @group.command(epilog=examples("arc jobs why JOB"))

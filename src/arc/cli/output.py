@@ -160,6 +160,16 @@ def seconds(value: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def size(value: int) -> str:
+    """Bytes as people write them: `812 B`, `1.5 MB`."""
+    shown = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if shown < 1000:
+            return f"{shown:.3g} {unit}"
+        shown /= 1000
+    return f"{shown:.3g} TB"
+
+
 def age(then: datetime | None, now: datetime) -> str:
     """How long ago, in the largest unit that fits."""
     if then is None:

@@ -32,7 +32,7 @@ class ExperimentReport(BaseModel):
 
 
 class ExperimentCalls:
-    """List, read, archive and delete experiments."""
+    """List, read, archive, pin and delete experiments."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -64,6 +64,16 @@ class ExperimentCalls:
     def archive(self, experiment_id: str) -> Experiment:
         """Take it out of the lists; Conflict while one of its jobs is not over."""
         return noun(Experiment, self._http.send("POST", f"/experiments/{quote(experiment_id, safe='')}/archive"))
+
+    def pin(self, experiment_id: str, *, step: int | None = None) -> list[Artifact]:
+        """Keep its checkpoints, or the one of a step, whatever a clean-up would say; Conflict when there is none."""
+        answer = self._http.send("POST", f"/experiments/{quote(experiment_id, safe='')}/pin", params={"step": step})
+        return [noun(Artifact, row) for row in answer]
+
+    def unpin(self, experiment_id: str, *, step: int | None = None) -> list[Artifact]:
+        """Leave its checkpoints, or the one of a step, to the rules of retention again; those that were pinned."""
+        answer = self._http.send("POST", f"/experiments/{quote(experiment_id, safe='')}/unpin", params={"step": step})
+        return [noun(Artifact, row) for row in answer]
 
     def delete(self, experiment_id: str) -> None:
         """Delete it with its folder and bytes; Conflict naming what refers to it."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from arc.client.http import Http
-from arc.client.views import JobReport, Update, job_report, updates
+from arc.client.views import JobReport, Update, job_report, noun, updates
+from arc.core.cleaning import Cleaned
 from arc.core.job import Job, JobRequest
 from arc.core.page import Page
 from arc.core.states import JobStatus
@@ -63,6 +64,10 @@ class JobCalls:
     def release(self, job_id: str) -> Job:
         """Let a held job run again."""
         return job_report(self._http.send("POST", f"/jobs/release/{_id(job_id)}")).job
+
+    def clean(self, *, dry_run: bool = False) -> Cleaned:
+        """Take away what may go, or with `dry_run` only say what would, and why."""
+        return noun(Cleaned, self._http.send("POST", "/jobs/auto-clean", params={"dry_run": dry_run}))
 
     def log(self, job_id: str, *, lines: int = 100, stream: str = "stderr") -> str:
         """The last lines of the latest attempt; NotFound when there was none."""

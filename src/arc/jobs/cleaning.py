@@ -23,7 +23,7 @@ import structlog
 from arc.core.artifact import Artifact
 from arc.core.cleaning import Cleaned, Finding
 from arc.core.clock import Clock
-from arc.core.errors import NotFound
+from arc.core.errors import Conflict, NotFound
 from arc.core.experiment import Experiment
 from arc.jobs import broken, contents, retention, sweep
 from arc.jobs.contents import Contents
@@ -34,6 +34,7 @@ from arc.store import artifacts, events, experiments, leftovers
 from arc.store.engine import Store, Tx
 
 _log = structlog.get_logger(__name__)
+_PATIENCE_S = 5.0  # that a clean-up waits for another one
 _TAIL = 4000  # characters of the log in the event; the tombstone has all
 
 Act = Callable[[str], str | None]  # takes it away for an actor; says why it stays after all, if it does
@@ -79,19 +80,20 @@ class Cleaning:
         return self.clean(actor="", dry_run=True)
 
     def clean(self, *, actor: str, dry_run: bool = False, broken_for: timedelta = timedelta()) -> Cleaned:
-        """Take away what may go; experiments only when they have been over for `broken_for`. One at a time."""
-        removed: list[Finding] = []
-        kept: list[Finding] = []
-        with self._one:
-            for finding, act in self._steps(broken_for):
-                if self._ended.is_set():
-                    break
-                after = finding if act is None or dry_run else _carry_out(finding, act, actor)
-                (removed if after.goes else kept).append(after)
-            done = Cleaned(dry_run=dry_run, removed=tuple(removed), kept=tuple(kept))
-            if not dry_run:
-                self._record(done, actor)
-        return done
+        """Take away what may go; experiments only when they have been over for `broken_for`.
+
+        Conflict while another clean-up is at work. A dry run only reads, and never waits.
+        """
+        if dry_run:
+            return self._go_through(broken_for, lambda finding, _: finding, dry_run=True)
+        if not self._one.acquire(timeout=_PATIENCE_S):
+            raise Conflict("a clean-up is at work; look at what it did, or try again when it has ended")
+        try:
+            done = self._go_through(broken_for, lambda finding, act: _carry_out(finding, act, actor), dry_run=False)
+            self._record(done, actor)
+            return done
+        finally:
+            self._one.release()
 
     def scheduled(self) -> Cleaned | None:
         """Clean when the last clean-up of the schedule is long enough ago; None when it is not."""
@@ -114,6 +116,16 @@ class Cleaning:
                 events.append(tx, subject="store", kind="store.cleaned", actor=actor, detail={**counts, "bytes": done.freed_bytes})
                 tx.after_commit(lambda: self.experiments.hub.poke("store"))
         _log.info("cleaned", actor=actor, **counts, freed_bytes=done.freed_bytes)
+
+    def _go_through(self, broken_for: timedelta, do: Callable[[Finding, Act], Finding], *, dry_run: bool) -> Cleaned:
+        removed: list[Finding] = []
+        kept: list[Finding] = []
+        for finding, act in self._steps(broken_for):
+            if self._ended.is_set():
+                break
+            after = finding if act is None else do(finding, act)
+            (removed if after.goes else kept).append(after)
+        return Cleaned(dry_run=dry_run, removed=tuple(removed), kept=tuple(kept))
 
     def _steps(self, broken_for: timedelta) -> Iterator[Step]:
         yield from self._old_jobs()
@@ -196,11 +208,14 @@ class Cleaning:
                 experiment = experiments.get(tx, experiment_id)
                 why = broken.reason_to_stay(tx, self.experiments, experiment)
                 staged = artifacts.of_experiment(tx, experiment_id)
-                ended = [job.completed_at for job in members(tx, experiment_id) if job.completed_at is not None]
+                jobs = members(tx, experiment_id)
         except NotFound:
             return "it is gone already", Contents()
+        ended = [job.completed_at for job in jobs if job.completed_at is not None]
         if why is None and self.clock.now() - max(ended) < broken_for:
             why = "it failed only lately"
+        if why is None and any(job.attempt for job in jobs) and not folder.is_dir():
+            why = "its folder is not in its place, so nobody knows what it holds"
         return (why, Contents()) if why is not None else broken.reason_of_files(folder, staged, self.layout)
 
     def _removal_of_experiment(self, experiment_id: str, found: Contents) -> Act:

@@ -12,7 +12,7 @@ judged by what it left. Shutting down asks the attempts to checkpoint and puts t
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -63,12 +63,17 @@ class Engine:
         self._loops: list[asyncio.Task[None]] = []
         self._inotify: Inotify | None = None
         self._stopping = False
+        self._chores: list[Callable[[], object]] = [lambda: upkeep(house.store)]
         house.hub.listen(self._changed)
 
     @property
     def running(self) -> list[str]:
         """Ids of the jobs that are attended now."""
         return list(self._attending)
+
+    def at_upkeep(self, chore: Callable[[], object]) -> None:
+        """Call `chore` with each upkeep too, on the thread pool; it ends soon when the house is closed."""
+        self._chores.append(chore)
 
     def wake(self) -> None:
         """Look at the queue again; from the event loop only."""
@@ -268,10 +273,11 @@ class Engine:
     async def _upkeep(self) -> None:
         while True:
             await asyncio.sleep(self._intervals.upkeep_s)
-            try:
-                await self._house.run(upkeep, self._house.store)
-            except Exception as error:  # noqa: BLE001 - upkeep is tried again at the next interval
-                _log.warning("upkeep failed", error=repr(error))
+            for chore in self._chores:
+                try:
+                    await self._house.run(chore)
+                except Exception as error:  # noqa: BLE001 - upkeep is tried again at the next interval
+                    _log.warning("upkeep failed", error=repr(error))
 
 
 def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness: Liveness) -> None:
