@@ -63,15 +63,24 @@ class Http:
         return self._repeat(lambda: self._once("GET", path, params=params))
 
     def send(
-        self, method: str, path: str, *, body: Any = None, params: Params | None = None, key: str | None = None, of_a_job: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Params | None = None,
+        key: str | None = None,
+        of_a_job: bool = False,
+        timeout_s: float | None = None,
     ) -> Any:
         """The JSON of a change; repeated only when an idempotency `key` makes that harmless.
 
         With `of_a_job` the failure of the job that a route waited for, or found by its key, is an answer and no error.
+        `timeout_s` is for a change that takes longer than others.
         """
 
         def once() -> Any:
-            return self._once(method, path, body=body, params=params, key=key, of_a_job=of_a_job)
+            return self._once(method, path, body=body, params=params, key=key, of_a_job=of_a_job, timeout_s=timeout_s)
 
         return self._repeat(once) if key else once()
 
@@ -133,12 +142,21 @@ class Http:
             raise unreachable(self.url, _why(error)) from error
 
     def _once(
-        self, method: str, path: str, *, body: Any = None, params: Params | None = None, key: str | None = None, of_a_job: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Params | None = None,
+        key: str | None = None,
+        of_a_job: bool = False,
+        timeout_s: float | None = None,
     ) -> Any:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         headers = {"Idempotency-Key": key} if key else {}
         try:
-            response = self._pool.request(method, path, params=given, headers=headers, json=body)
+            limits = self._pool.timeout if timeout_s is None else httpx.Timeout(timeout_s, connect=_CONNECT_S)
+            response = self._pool.request(method, path, params=given, headers=headers, json=body, timeout=limits)
         except httpx.TransportError as error:
             raise unreachable(self.url, _why(error)) from error
         found = self._json(response)

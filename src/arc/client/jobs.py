@@ -11,6 +11,8 @@ from arc.core.job import Job, JobRequest
 from arc.core.page import Page
 from arc.core.states import JobStatus
 
+_CLEAN_S = 600.0  # files are read and deleted before the answer
+
 
 class JobCalls:
     """Submit, read, stop, continue and watch jobs."""
@@ -67,7 +69,7 @@ class JobCalls:
 
     def clean(self, *, dry_run: bool = False) -> Cleaned:
         """Take away what may go, or with `dry_run` only say what would, and why."""
-        return noun(Cleaned, self._http.send("POST", "/jobs/auto-clean", params={"dry_run": dry_run}))
+        return noun(Cleaned, self._http.send("POST", "/jobs/auto-clean", params={"dry_run": dry_run}, timeout_s=_CLEAN_S))
 
     def log(self, job_id: str, *, lines: int = 100, stream: str = "stderr") -> str:
         """The last lines of the latest attempt; NotFound when there was none."""

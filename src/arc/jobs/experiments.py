@@ -137,8 +137,9 @@ class Experiments:
         """Delete what was taken away from the disk."""
         if taken.aside is not None:
             remove_tree(taken.aside)
-        with self.store.write() as tx:  # another job may have made the same bytes meanwhile
-            drop(self.artifacts, unnamed(tx, taken.digests))
+        if taken.digests:
+            with self.store.write() as tx:  # another job may have made the same bytes meanwhile
+                drop(self.artifacts, unnamed(tx, taken.digests))
 
     def _checkpoints(self, experiment_id: str, step: int | None) -> list[Artifact]:
         with self.store.read() as tx:
