@@ -15,7 +15,7 @@ checkpoint  step, path (below staging), digest, size, best, keep [paths still th
 artifact    name, kind, path (below staging), digest, size, at
 heartbeat   at
 log         event, level, fields, at
-outcome     status done | retry | cancelled | failed, metrics, result, after_s, why, failure, at
+outcome     status done | retry | cancelled | failed, metrics, result, after_s, why, asked (true when told to stop), failure, at
 """
 
 import json
@@ -29,6 +29,7 @@ JOURNAL: Final = "journal.jsonl"
 ORDER: Final = "attempt.json"  # what the engine tells the attempt
 PROCESS: Final = "process.json"  # which process the reaper forked
 EXIT: Final = "exit.json"  # how it ended, written by the reaper
+ASKED: Final = "asked-to-stop"  # why the engine asked it to stop
 STDOUT: Final = "stdout.log"
 STDERR: Final = "stderr.log"
 

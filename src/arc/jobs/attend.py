@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from arc import catalog
-from arc.core.attempt import ProcessIdentity
-from arc.core.errors import ArcError, BackendBusy, LeaseLost
+from arc.core.attempt import Attempt, ProcessIdentity
+from arc.core.errors import ArcError, LeaseLost, TemporaryError
 from arc.core.job import Job
+from arc.core.journal import JOURNAL
 from arc.core.ports import Backend, Exit, LaunchOrder, Liveness
 from arc.jobs import follow, publish
 from arc.jobs.claim import failure_of
-from arc.jobs.conclude import Conclusion
+from arc.jobs.conclude import Conclusion, note_asked, without_room
 from arc.jobs.house import House
 from arc.jobs.paths import Layout
 from arc.jobs.stall import Pace
@@ -27,6 +28,7 @@ from arc.store import attempts, events
 from arc.store import jobs as rows
 
 _COALESCE_S = 0.02  # busy journals are committed at most this often
+_BLIND = 3.0  # samples missed in a row: the engine itself was stopped
 _GONE_S = 10.0  # after a kill, say so when the process is still there
 
 
@@ -35,6 +37,7 @@ class Attendance:
 
     def __init__(self, house: House, backend: Backend, job: Job, staging: Path, *, offset: int = 0) -> None:
         self.job = job
+        self.number = job.attempt  # of this attempt, whatever the row says later
         self.identity: ProcessIdentity | None = None
         self._house = house
         self._backend = backend
@@ -46,6 +49,8 @@ class Attendance:
         self._signal = asyncio.Event()  # the journal grew, or the job's row changed
         self._nudged = True
         self._pace: Pace | None = None
+        self._judged_at = house.clock.monotonic()
+        self._seen = 0  # bytes of the journal that were read, and recorded as far as they are whole
         self._gone: asyncio.Task[Exit] | None = None
         self._ender: asyncio.Task[None] | None = None
 
@@ -68,14 +73,14 @@ class Attendance:
         try:
             await self._house.run(_prepare, self._house.layout, self.job, self._staging)
             self.identity = await self._backend.launch(order)
-        except BackendBusy as error:
+        except TemporaryError as error:  # the warm server died, or the disk is full: nothing to blame the job for
             await self._end(Requeue(error.message, delay_s=error.delay_s))
             return
         except ArcError as error:
             await self._end(failure_of(error))
             return
         except OSError as error:
-            await self._end(Requeue(f"the attempt could not be started: {error}", delay_s=5.0, counts=True))
+            await self._end(without_room(f"the attempt could not be started: {error}", error, delay_s=5.0))
             return
         await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, about=self.job.id, quiet=True)
         await self.attend(self.identity)
@@ -109,7 +114,9 @@ class Attendance:
             self._gone.cancel()
 
     async def _conclude(self, exit_: Exit) -> None:
-        self.job = await self._house.run(self._read_job)
+        await self._read_row()
+        if self.job.attempt != self.number:
+            raise LeaseLost(f"attempt {self.number} of job {self.job.id} is no longer the current one")
         conclusion = Conclusion(self._house, self.job, self._staging)
         await conclusion.end(await conclusion.verdict(self._outcome, self._ending, exit_), exit_)
 
@@ -132,8 +139,19 @@ class Attendance:
         """End an attempt that makes no progress; orchestrators and services wait for others and are never judged so."""
         if self._pace is None or self.job.requires.role in ("orchestrator", "service"):
             return
-        if self._pace.overdue_s(now=self._house.clock.monotonic()) > 0:
+        now = self._house.clock.monotonic()
+        unseen, self._judged_at = now - self._judged_at, now
+        if unseen > _BLIND * self._house.sample_interval_s:
+            self._pace.excuse(unseen)
+        if self._pace.overdue_s(now=now) > 0 and not self._behind():
             self.request("stalled")
+
+    def _behind(self) -> bool:
+        """Whether there is more in the journal than was read and recorded; then nobody knows how the attempt gets on."""
+        try:
+            return (self._staging / JOURNAL).stat().st_size > self._seen
+        except OSError:
+            return False
 
     def _note_pace(self, trace: list[follow.PhaseChange | float]) -> None:
         if self._pace is None:
@@ -162,8 +180,11 @@ class Attendance:
         finally:
             signal.cancel()
 
+    async def _read_row(self) -> None:
+        self.job = await self._house.patiently(self._read_job, about=self.job.id)
+
     async def _check_requests(self) -> None:
-        self.job = await self._house.run(self._read_job)
+        await self._read_row()
         if self.job.cancel_requested is not None:
             self.request("cancel")
         elif self.job.hold:
@@ -178,21 +199,36 @@ class Attendance:
         self._phase = piece.phase
         self._outcome = piece.outcome or self._outcome
         if piece.empty:
+            self._seen = piece.seen
             return False
-        staging = self._house.layout.relative(self._staging)
-        await self._house.write(
-            follow.record, piece, job_id=self.job.id, number=self.job.attempt, staging=staging, clock=self._house.clock,
-            about=self.job.id, quiet=True,
-        )  # fmt: skip
-        self._offset = piece.end
+        await self._record(piece)
+        self._offset, self._seen = piece.end, piece.seen
         self._note_pace(piece.trace)
         if piece.progress is not None:
             self._house.hub.tell_progress(self.job.id, piece.progress)
         return True
 
+    async def _record(self, piece: follow.Piece) -> None:
+        """Commit a piece. When an earlier try was committed and only its answer was lost, there is nothing more to do."""
+        staging = self._house.layout.relative(self._staging)
+        try:
+            await self._house.write(
+                follow.record, piece, job_id=self.job.id, number=self.number, staging=staging, clock=self._house.clock,
+                about=self.job.id, quiet=True,
+            )  # fmt: skip
+        except LeaseLost:
+            row = await self._house.patiently(self._read_attempt, about=self.job.id)
+            if row.outcome != "running" or row.journal_offset != piece.end:
+                raise
+
+    def _read_attempt(self) -> Attempt:
+        with self._house.store.read() as tx:
+            return attempts.get(tx, self.job.id, self.number)
+
     async def _bring_down(self) -> None:
         assert self.identity is not None
         assert self._gone is not None
+        await self._house.run(note_asked, self._staging, str(self._ending))
         await self._backend.stop(self.identity)
         if not await self._is_gone(self.job.limits.grace_s):
             await self._backend.kill(self.identity)

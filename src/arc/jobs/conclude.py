@@ -5,17 +5,19 @@ artifacts and whatever completes with them; then the files. A crash between any 
 next engine, which finds the attempt open and concludes it again.
 """
 
+import contextlib
+import errno
 import random
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from arc.core.artifact import Artifact
 from arc.core.attempt import Failure
 from arc.core.errors import ArcError, LeaseLost
 from arc.core.job import Job
-from arc.core.journal import STDERR
+from arc.core.journal import ASKED, STDERR
 from arc.core.ports import Exit
 from arc.core.recipe import Done
 from arc.core.states import JobStatus
@@ -26,6 +28,17 @@ from arc.jobs.verdict import Ending, Requeue, Verdict, judge
 from arc.store import artifacts, attempts, experiments
 from arc.store import jobs as rows
 from arc.store.engine import Tx
+
+
+def without_room(why: str, error: OSError, *, delay_s: float) -> Requeue:
+    """Run again later; a full disk uses up no retry, because it says nothing about the job."""
+    return Requeue(why, delay_s=delay_s, counts=error.errno not in (errno.ENOSPC, errno.EDQUOT))
+
+
+def note_asked(staging: Path, ending: str) -> None:
+    """Leave word of why the attempt is asked to stop, for an engine after this one; without room for it, none."""
+    with contextlib.suppress(OSError):
+        (staging / ASKED).write_text(ending)
 
 
 class Conclusion:
@@ -39,16 +52,28 @@ class Conclusion:
     async def verdict(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> Verdict:
         """What the end means; a result counts only when its bytes are in the artifact store."""
         tail = publish.tail(self._staging / STDERR, 40)
-        verdict = judge(outcome, ending, exit_, log_tail=tail)
+        verdict = judge(outcome, ending or self._on_record(), exit_, log_tail=tail)
         if not isinstance(verdict, Done):
             return verdict
         try:
-            await self._house.run(self._put_artifacts)
+            await self._house.patiently(self._put_artifacts, about=self._job.id)
         except ArcError as error:
             return failure_of(error)
         except OSError as error:
-            return Requeue(f"its artifacts could not be stored: {error}", delay_s=30.0, counts=True)
+            return without_room(f"its artifacts could not be stored: {error}", error, delay_s=30.0)
         return verdict
+
+    def _on_record(self) -> Ending | None:
+        """Why an engine that died over it had asked the attempt to stop; None when nothing says that one did."""
+        if self._job.cancel_requested is not None:
+            return "cancel"
+        if self._job.hold:
+            return "hold"
+        try:
+            said = (self._staging / ASKED).read_text()
+        except OSError:
+            return None
+        return next((ending for ending in get_args(Ending) if ending == said), None)
 
     def _made(self, tx: Tx) -> list[Artifact]:
         """What the attempt left and is to be kept: its artifacts and its newest checkpoint."""
@@ -63,16 +88,19 @@ class Conclusion:
         publish.copy_to_home(self._job, made, layout=self._house.layout, store=self._house.artifacts)
 
     async def end(self, verdict: Verdict, exit_: Exit) -> None:
-        """Record the verdict, then put the files in order; LeaseLost when the attempt is no longer the current one."""
-        retry_at = await self._house.run(self._retry_at, verdict)
+        """Record the verdict, then put the files in order."""
+        retry_at = await self._house.patiently(self._retry_at, verdict, about=self._job.id)
         try:
             job = await self._house.write(self._end_in, verdict, exit_, retry_at, about=self._job.id)
-        except LeaseLost:
-            raise
+        except LeaseLost:  # it has ended: an earlier try was committed, and only its answer was lost
+            job = await self._house.patiently(self._current, about=self._job.id)
         except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
-            verdict = failure_of(error)
-            job = await self._house.write(self._end_in, verdict, exit_, None, about=self._job.id)
-        await self._house.run(self._tidy, job, isinstance(verdict, Done))
+            job = await self._house.write(self._end_in, failure_of(error), exit_, None, about=self._job.id)
+        await self._house.patiently(self._tidy, job, about=self._job.id)
+
+    def _current(self) -> Job:
+        with self._house.store.read() as tx:
+            return rows.get(tx, self._job.id)
 
     def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit, retry_at: datetime | None) -> Job:
         made = self._made(tx) if isinstance(verdict, Done) else []
@@ -96,11 +124,12 @@ class Conclusion:
     def _rolled_back(self, job: Job) -> bool:
         return job.status is JobStatus.CANCELLED and job.cancel_requested == "rollback"
 
-    def _tidy(self, job: Job, done: bool) -> None:
+    def _tidy(self, job: Job) -> None:
         layout = self._house.layout
         if not self._rolled_back(job):
-            publish.keep_logs(job, job.attempt, layout=layout)
-        if done or self._rolled_back(job):
+            for number in range(1, self._job.attempt + 1):  # also those that ended when the control plane did
+                publish.keep_logs(job, number, layout=layout)
+        if job.status is JobStatus.COMPLETED or self._rolled_back(job):
             publish.remove_staging(job, layout=layout)
         if self._rolled_back(job) and job.experiment_id is None:
             shutil.rmtree(layout.home(job), ignore_errors=True)

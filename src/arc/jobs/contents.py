@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from arc.core.errors import BadData
-from arc.core.journal import EXIT, JOURNAL, ORDER, PROCESS, STDERR, STDOUT, decode
+from arc.core.journal import ASKED, EXIT, JOURNAL, ORDER, PROCESS, STDERR, STDOUT, decode
 
 CHECKPOINT_SUFFIXES = frozenset({".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".onnx", ".h5", ".npz", ".npy", ".pkl", ".tar"})
 HEADER_LINES = 40  # a start and a traceback fit; the tombstone keeps all of them
@@ -21,7 +21,7 @@ _HEADER_BYTES = 64_000
 _TEMPORARY = re.compile(r"\.part-.+|\.(metadata|config)\.(json|yaml)\.part|\.process\.json(\.revoked)?|\.exit\.json|\.journal\.reserve")
 _BOOKKEEPING = re.compile(
     r"metadata\.json|config/config\.(json|yaml)|attempts/[^/]+/("
-    + "|".join(re.escape(name) for name in (ORDER, PROCESS, EXIT, JOURNAL, STDOUT, STDERR))
+    + "|".join(re.escape(name) for name in (ORDER, PROCESS, EXIT, ASKED, JOURNAL, STDOUT, STDERR))
     + r")|logs/[^/]+\.\d+\.("
     + "|".join(re.escape(name) for name in (JOURNAL, STDOUT, STDERR))
     + ")"

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,7 @@ from arc.core.process import identity_or_revoke
 from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
 from arc.jobs.house import House
-from arc.jobs.leases import end_expired
-from arc.jobs.memory import private_gb
+from arc.jobs.sample import sample
 from arc.jobs.upkeep import upkeep
 from arc.store import attempts, events
 from arc.store import jobs as rows
@@ -63,6 +61,7 @@ class Engine:
         self._loops: list[asyncio.Task[None]] = []
         self._inotify: Inotify | None = None
         self._stopping = False
+        self._astray = False  # whether an attempt may be running that nobody attends
         self._chores: list[Callable[[], object]] = [lambda: upkeep(house.store)]
         house.hub.listen(self._changed)
 
@@ -87,11 +86,14 @@ class Engine:
             await backend.open()
         for job, attempt in await self._house.run(self._left_behind):
             self._adopt(job, attempt)
-        self._loops = [asyncio.create_task(loop()) for loop in (self._watch_journals, self._schedule, self._sample, self._upkeep)]
+        self._loops = [asyncio.create_task(loop()) for loop in (self._schedule, self._watch_journals, self._sample, self._upkeep)]
 
     async def stop(self) -> None:
         """Ask the running attempts to checkpoint, put their jobs back in the queue, and let go of everything."""
         self._stopping = True
+        self._wake.set()
+        if self._loops:  # what is being claimed at this moment is launched first, and then asked like the rest
+            await asyncio.wait({self._loops[0]}, timeout=self._intervals.shutdown_s)
         for attendance in self._attending.values():
             attendance.request("shutdown")
         if self._care:
@@ -135,6 +137,8 @@ class Engine:
         while not self._stopping:
             self._wake.clear()
             try:
+                if self._astray:
+                    await self._find_astray()
                 claimed = await self._house.run(self._claim)
                 if claimed is None:
                     await self._make_room()
@@ -142,6 +146,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - the engine loop survives anything
                 _log.error("claiming failed, trying again", error=repr(error))
                 claimed, due_s = None, 1.0
+                self._astray = True  # the claim may have been committed all the same, and only the answer was lost
             if claimed:
                 self._launch(claimed)
                 continue
@@ -190,12 +195,19 @@ class Engine:
     def _care_for(self, attendance: Attendance, work: Coroutine[Any, Any, None], staging: Path) -> None:
         job_id = attendance.job.id
         self._attending[job_id] = attendance
-        staging.mkdir(parents=True, exist_ok=True)
-        if self._inotify is not None:
-            self._inotify.add_watch(staging, Mask.MODIFY | Mask.CREATE | Mask.ONLYDIR)
+        self._watch(staging)
         task = asyncio.create_task(self._survive(attendance, work))
         self._care.add(task)
         task.add_done_callback(lambda done: self._let_go(job_id, attendance, done))
+
+    def _watch(self, staging: Path) -> None:
+        """Hear of its journal at once; without a watch (no space, too many of them) it is looked at with every sample."""
+        try:
+            staging.mkdir(parents=True, exist_ok=True)
+            if self._inotify is not None:
+                self._inotify.add_watch(staging, Mask.MODIFY | Mask.CREATE | Mask.ONLYDIR)
+        except OSError as error:
+            _log.warning("an attempt cannot be watched", staging=staging.name, error=repr(error))
 
     async def _survive(self, attendance: Attendance, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -203,10 +215,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - one attempt's trouble must not stop the engine
             _log.error("attending failed, taking the attempt up again", job_id=attendance.job.id, error=repr(error))
             await asyncio.sleep(1.0)
-            for job, attempt in await self._house.run(self._left_behind):
-                if job.id == attendance.job.id and attendance.identity is not None:
-                    self._attending.pop(job.id, None)
-                    self._adopt(job, attempt)
+            self._astray = True
 
     def _let_go(self, job_id: str, attendance: Attendance, task: asyncio.Task[None]) -> None:
         self._care.discard(task)
@@ -220,6 +229,14 @@ class Engine:
         with self._house.store.read() as tx:
             return [(rows.get(tx, attempt.job_id), attempt) for attempt in attempts.open(tx)]
 
+    async def _find_astray(self) -> None:
+        """Take up what is running and attended by nobody. Between a claim and its launch there is no moment for this to run in."""
+        for job, attempt in await self._house.run(self._left_behind):
+            attended = self._attending.get(job.id)  # perhaps by whoever still puts the files of an earlier attempt in order
+            if attended is None or attended.number != attempt.number:
+                self._adopt(job, attempt)
+        self._astray = False
+
     def _adopt(self, job: Job, attempt: Attempt) -> None:
         staging = self._house.layout.stored(attempt.staging)
         attendance = Attendance(self._house, self._backends[attempt.backend], job, staging, offset=attempt.journal_offset)
@@ -231,8 +248,8 @@ class Engine:
             await attendance.never_started()
             return
         liveness = await self._backends[attempt.backend].alive(identity)
-        await self._house.write(_note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True)
-        await attendance.attend(identity)
+        if await self._house.write(_note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True):
+            await attendance.attend(identity)
 
     # --- sampling ---------------------------------------------------------------------------
 
@@ -247,28 +264,7 @@ class Engine:
     async def _sample(self) -> None:
         while True:
             await asyncio.sleep(self._intervals.sample_s)
-            for job_id, attendance in list(self._attending.items()):
-                try:
-                    await self._sample_one(job_id, attendance)
-                except Exception as error:  # noqa: BLE001 - a failed reading changes nothing
-                    _log.warning("an attempt could not be sampled", job_id=job_id, error=repr(error))
-            try:
-                await self._house.run(end_expired, self._house.store, self._house.hub)
-            except Exception as error:  # noqa: BLE001 - it has expired all the same, and the next look writes it down
-                _log.warning("expired leases could not be recorded", error=repr(error))
-
-    async def _sample_one(self, job_id: str, attendance: Attendance) -> None:
-        identity = attendance.identity
-        if identity is None:
-            return
-        attendance.journal_grew()  # in case a notice was lost
-        attendance.end_if_stalled()
-        limit = attendance.job.limits.memory_gb
-        if limit is not None and await self._house.run(private_gb, identity.pid) > limit:
-            attendance.request("memory")
-        if await self._backends[self._claimer.backend].alive(identity) is Liveness.ALIVE:
-            until = self._house.clock.now() + timedelta(seconds=self._intervals.lease_ttl_s)
-            await self._house.write(attempts.renew, job_id, attendance.job.attempt, until=until, about=job_id, quiet=True)
+            await sample(self._house, self._backends[self._claimer.backend], self._attending, lease_ttl_s=self._intervals.lease_ttl_s)
 
     async def _upkeep(self) -> None:
         while True:
@@ -280,8 +276,12 @@ class Engine:
                     _log.warning("upkeep failed", error=repr(error))
 
 
-def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness: Liveness) -> None:
+def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness: Liveness) -> bool:
+    """Whether there is anything to adopt: it may have ended since it was looked up."""
+    if attempts.get(tx, attempt.job_id, attempt.number).outcome != "running":
+        return False
     if attempt.identity is None:
         attempts.set_identity(tx, attempt.job_id, attempt.number, identity)
     detail = {"attempt": attempt.number, "pid": identity.pid, "found": liveness.value}
     events.append(tx, subject=attempt.job_id, kind="attempt.adopted", actor="engine", detail=detail)
+    return True

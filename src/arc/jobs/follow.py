@@ -39,6 +39,7 @@ class Piece:
 
     start: int
     end: int
+    seen: int = 0  # where the file was looked at to, an unfinished line and the outcome included
     points: dict[str, list[tuple[float, float | None, float]]] = field(default_factory=dict)
     progress: Progress | None = None
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
@@ -63,7 +64,7 @@ def read(staging: Path, offset: int, *, phase: str = "") -> Piece:
             data = file.read(_PIECE)
     except FileNotFoundError:
         data = b""
-    piece = Piece(start=offset, end=offset, phase=phase)
+    piece = Piece(start=offset, end=offset, seen=offset + len(data), phase=phase)
     position = 0
     while (newline := data.find(b"\n", position)) >= 0:
         if _take(piece, data[position : newline + 1]):

@@ -45,18 +45,25 @@ class House:
         return await asyncio.get_running_loop().run_in_executor(self.executor, partial(function, *args, **kwargs))
 
     async def write(self, function: Callable[..., T], *args: Any, about: str, quiet: bool = False, **kwargs: Any) -> T:
-        """Run `function(tx, …)` in one write transaction and tell the readers of `about`."""
+        """Run `function(tx, …)` in one write transaction and tell the readers of `about`.
+
+        A transaction whose answer was lost is tried again although it was committed: the function must stand that.
+        """
 
         def work() -> T:
             with self.store.write() as tx:
                 tx.after_commit(lambda: self.hub.poke(about, quiet=quiet))
                 return function(tx, *args, **kwargs)
 
+        return await self.patiently(work, about=about)
+
+    async def patiently(self, function: Callable[..., T], *args: Any, about: str, **kwargs: Any) -> T:
+        """Run a synchronous function on the thread pool, again and again until the store answers."""
         wait_s = 0.1
         while True:
             try:
-                return await self.run(work)
+                return await self.run(function, *args, **kwargs)
             except (StoreBusy, NoSpace) as error:  # an attempt must be recorded, however long the store takes to come back
-                _log.warning("the store cannot be written, trying again", error=error.message, wait_s=wait_s, subject=about)
+                _log.warning("the store does not answer, trying again", error=error.message, wait_s=wait_s, subject=about)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 5.0)

@@ -57,11 +57,12 @@ def keep_logs(job: Job, number: int, *, layout: Layout) -> None:
 
 
 def file_logs(staging: Path, logs: Path) -> None:
-    """Copy what is to be kept of a staging folder's logs, under its name."""
+    """Copy what is to be kept of a staging folder's logs, under its name, unless it was copied whole before."""
     logs.mkdir(parents=True, exist_ok=True)
     for name in KEPT_LOGS:
-        if (staging / name).is_file():
-            shutil.copyfile(staging / name, logs / f"{staging.name}.{name}")
+        source, target = staging / name, logs / f"{staging.name}.{name}"
+        if source.is_file() and not (target.is_file() and target.stat().st_size == source.stat().st_size):
+            shutil.copyfile(source, target)
 
 
 def remove_staging(job: Job, *, layout: Layout) -> None:

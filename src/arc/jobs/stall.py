@@ -6,7 +6,8 @@ compile, evaluate, checkpoint …) it may take the most, or what the phase itsel
 sign of progress nothing is known of its pace, so it gets an hour. All four are settings.
 
 The clock is the engine's monotonic one; after a restart of the control plane an adopted attempt starts with a
-full budget, so that no healthy one is ever ended for the engine's own absence.
+full budget, so that no healthy one is ever ended for the engine's own absence. Nor does time count in which the
+engine itself was stopped, or in which it could not record what the attempt had written.
 """
 
 from collections import deque
@@ -51,6 +52,10 @@ class Pace:
             self._steps.append(max(0.0, at - self._last_at))
         self._last_at = at
         self._since = now
+
+    def excuse(self, seconds: float) -> None:
+        """Nobody looked for so long: it is not held against the attempt."""
+        self._since += seconds
 
     @property
     def budget_s(self) -> float:

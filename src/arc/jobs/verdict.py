@@ -63,6 +63,8 @@ def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, l
         return Requeue(why, failure=Failure(failure_class=FailureClass.PREEMPTED, message=why) if ending == "preempted" else None)
     if outcome and status == "retry":
         return Requeue(str(outcome.get("why", ""))[:2000], delay_s=_seconds(outcome.get("after_s")), counts=True)
+    if outcome and status == "cancelled" and outcome.get("asked") is True:
+        return Failure(failure_class=FailureClass.EXIT, message="it was told to stop by SIGTERM, and not by ARC", log_tail=log_tail)
     if outcome and status == "cancelled":
         return Stopped(str(outcome.get("why", ""))[:2000])
     if outcome and status == "failed":

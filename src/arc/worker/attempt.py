@@ -74,6 +74,8 @@ def carry_out(
     except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
         outcomes.complain(error, stderr or sys.stderr)
         entry = outcomes.of_error(error)
+        if stop.requested and entry["status"] == "cancelled":
+            entry["asked"] = True  # it gave way, and did not decide so by itself
     heartbeat.stop()
     return _conclude(journal, entry, stderr or sys.stderr)
 
