@@ -307,5 +307,22 @@ def test_one_process_is_the_engine_of_a_postgres_store(two_postgres: tuple[Store
     assert other.own()
 
 
+def test_an_engine_that_lost_its_session_takes_the_lock_again_unless_another_is_faster(two_postgres: tuple[Store, Store]) -> None:
+    one, other = two_postgres
+    assert one.own()
+    _end_other_sessions(other)
+    assert one.own()
+    assert not other.own()
+    _end_other_sessions(other)
+    assert other.own()
+    assert not one.own()
+
+
+def _end_other_sessions(store: Store) -> None:
+    others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    with store.write() as tx:
+        tx.conn.exec_driver_sql(others)
+
+
 def test_a_file_is_owned_by_whoever_holds_its_workspace(sqlite_store: Store) -> None:
     assert sqlite_store.own()

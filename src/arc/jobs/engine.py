@@ -21,6 +21,7 @@ import structlog
 from asyncinotify import Inotify, Mask
 
 from arc.core.attempt import Attempt, ProcessIdentity
+from arc.core.errors import StoreBusy
 from arc.core.job import Job
 from arc.core.journal import JOURNAL
 from arc.core.ports import Backend, Liveness
@@ -155,6 +156,8 @@ class Engine:
                     await self._wake.wait()
 
     def _claim(self) -> Claimed | None:
+        if not self._house.store.own():
+            raise StoreBusy("another control plane has become the engine of this database")
         with self._house.store.write() as tx:
             claimed = self._claimer.next(tx)
             if claimed:

@@ -25,7 +25,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, make_url, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from arc.core.clock import Clock
 from arc.core.errors import PermanentError, StoreBusy
@@ -117,10 +117,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of every connection, and with them of the engine lock."""
-        if self._owner is not None:
-            self._owner.invalidate()
-            self._owner.close()
-            self._owner = None
+        self._disown()
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -176,18 +173,38 @@ class Store:
             conn.rollback()
 
     def own(self) -> bool:
-        """Become the one engine of a PostgreSQL store, by a lock of the session; False when another process is it.
+        """Become, or stay, the one engine of a PostgreSQL store, by a lock of the session; False when another process is it.
 
-        On SQLite the engine lock of the workspace says who it is, and this is True.
+        A restart of the server ends the session and with it the lock, so it is looked after each time. On SQLite the
+        engine lock of the workspace says who it is, and this is True.
         """
-        if self._lock is None and self._owner is None:
+        if self._lock is not None or self._owns():
+            return True
+        with translated():
             conn = self._writer.connect()
             if not conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ENGINE_LOCK}).scalar_one():
                 conn.close()
                 return False
             conn.commit()  # the lock is the session's, not the transaction's
-            self._owner = conn
+        self._owner = conn
         return True
+
+    def _owns(self) -> bool:
+        """Whether the session that took the engine lock is still there."""
+        if self._owner is None:
+            return False
+        try:
+            self._owner.execute(text("SELECT 1"))
+            self._owner.commit()
+        except DBAPIError:
+            self._disown()
+        return self._owner is not None
+
+    def _disown(self) -> None:
+        if self._owner is not None:
+            self._owner.invalidate()
+            self._owner.close()
+            self._owner = None
 
     def upkeep(self) -> dict[str, Any]:
         """WAL checkpoint and incremental vacuum on SQLite; nothing on PostgreSQL, which does it by itself."""
