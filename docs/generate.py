@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from arc.core.errors import ArcError, TemporaryError, all_errors
+from arc.core.job import RetryPolicy
 from arc.core.states import MOVES, JobStatus
+from arc.jobs.failures import RULES
 from arc.settings import Settings, table
 from pages import code, commands_page, grid, recipes_page, routes_page
 
@@ -95,6 +97,24 @@ def errors_page() -> list[str]:
     return ["# Errors", "", intro, "", *grid(("Class", "HTTP status", "Exit status", "A job then", "Default message"), rows)]
 
 
+def failures_page() -> list[str]:
+    """Every class of failure: evidence, what the engine does, what a study is told."""
+    rows = [(code(rule.failure_class.value), rule.evidence, rule.action.value, rule.blame.value) for rule in RULES.values()]
+    intro = (
+        "Each failed attempt has one class. It is derived from the journal's last line, from what the engine did to the attempt, and from how "
+        "its reaper saw the process end; nothing is guessed from an exit code alone. Each row is provoked by a test in "
+        "`tests/flows/test_failures.py`, `test_endings.py` or `test_preemption.py`."
+    )
+    policy = RetryPolicy()
+    outro = (
+        f"Retries: at most {policy.max_retries} (`max_retries`), fewer for a class with `max_retries_by_class`; the waits are {policy.delay_s:g} s "
+        f"· 2^(n−1) with ±{policy.jitter:.0%} of chance, at most {policy.cap_s:g} s. A retry begins from the newest checkpoint whose digest holds "
+        "unless the job was submitted with `auto_resume: false`. Smaller means that each batch is worked on in twice as many pieces after each such failure, with "
+        "gradients accumulated: the effective batch stays what it was. An error that is permanent or the caller's own is never repeated."
+    )
+    return ["# Classes of failure", "", intro, "", *grid(("Class", "Evidence", "The engine then", "A study is told"), rows), "", outro]
+
+
 def states_page() -> list[str]:
     """The states of a job, as a drawing and as a table."""
     moves = [(str(before.value) if before else "(new)", after.value, event) for (before, after), event in MOVES.items()]
@@ -164,6 +184,7 @@ PAGES: dict[str, Callable[[], list[str]]] = {
     "events": events_page,
     "errors": errors_page,
     "states": states_page,
+    "failures": failures_page,
     "routes": routes_page,
     "commands": commands_page,
 }

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from arc.core.errors import BadData, Cancelled
+from arc.core.errors import BadData, BrokenCheckpoint, Cancelled
+from arc.kit import checkpoint
 from tests.numerics.kit_context import FolderContext
 from tests.numerics.kit_training import train
 
@@ -120,3 +121,21 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     other = FolderContext(tmp_path, seed=1)
     with pytest.raises(BadData, match="other data"):
         train(other)
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"\xff" * 4096])
+def test_a_checkpoint_that_cannot_be_loaded_is_said_to_be_one(tmp_path, content):
+    train(FolderContext(tmp_path))
+    FolderContext(tmp_path).resume().write_bytes(content)
+    with pytest.raises(BrokenCheckpoint, match="cannot be loaded"):
+        train(FolderContext(tmp_path))
+
+
+def test_a_checkpoint_that_lacks_a_part_is_broken_too(tmp_path):
+    train(FolderContext(tmp_path))
+    newest = FolderContext(tmp_path).resume()
+    state = checkpoint.load(newest)
+    del state["optim"]
+    checkpoint.save(newest, state)
+    with pytest.raises(BrokenCheckpoint, match="optim"):
+        train(FolderContext(tmp_path))

@@ -5,7 +5,7 @@ ArcError
     + InvalidSpec 422 · NotFound 404 · BadData 422 · DigestMismatch 422 · Conflict 409 · Forbidden 403
     + Unauthorized 401 · TooLarge 413 · GateRefused 409
   x TemporaryError(delay)   trying again may help        -> Retry, HTTP 503 with Retry-After
-    + LeaseLost · BackendBusy · StoreBusy · OutOfMemory · ServiceDown · NoSpace 507
+    + LeaseLost · BackendBusy · StoreBusy · OutOfMemory · BrokenCheckpoint · ServiceDown · NoSpace 507
   x PermanentError          trying again cannot help     -> failed, HTTP 500
     + RecipeBroken
   x Cancelled               someone asked for it         -> cancelled
@@ -124,6 +124,10 @@ class StoreBusy(TemporaryError):
 
 class OutOfMemory(TemporaryError):
     """There was not enough memory."""
+
+
+class BrokenCheckpoint(TemporaryError):
+    """A checkpoint whose bytes are those that were written cannot be loaded; an older one may be."""
 
 
 class ServiceDown(TemporaryError):

@@ -50,6 +50,7 @@ class Exit:
 
     code: int | None
     signal: int | None
+    oom_kills: int = 0  # processes of it that the kernel killed because its control group was full
 
 
 class Backend(Protocol):

@@ -148,8 +148,8 @@ def read_exit(staging: Path) -> Exit | None:
     """How the attempt ended, as its reaper saw it; None when the reaper could not say."""
     try:
         found = json.loads((staging / EXIT).read_text())
-        return Exit(_number(found["code"]), _number(found["signal"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Exit(_number(found["code"]), _number(found["signal"]), _number(found.get("oom_kills")) or 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -29,6 +29,7 @@ from arc.core.process import identity_or_revoke
 from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
 from arc.jobs.house import House
+from arc.jobs.memory import watch
 from arc.jobs.sample import sample
 from arc.jobs.upkeep import upkeep
 from arc.store import attempts, events
@@ -87,7 +88,8 @@ class Engine:
             await backend.open()
         for job, attempt in await self._house.run(self._left_behind):
             self._adopt(job, attempt)
-        self._loops = [asyncio.create_task(loop()) for loop in (self._schedule, self._watch_journals, self._sample, self._upkeep)]
+        loops = (self._schedule, self._watch_journals, self._sample, self._watch_memory, self._upkeep)
+        self._loops = [asyncio.create_task(loop()) for loop in loops]
 
     async def stop(self) -> None:
         """Ask the running attempts to checkpoint, put their jobs back in the queue, and let go of everything."""
@@ -268,6 +270,9 @@ class Engine:
         while True:
             await asyncio.sleep(self._intervals.sample_s)
             await sample(self._house, self._backends[self._claimer.backend], self._attending, lease_ttl_s=self._intervals.lease_ttl_s)
+
+    async def _watch_memory(self) -> None:
+        await watch(self._house, self._attending)
 
     async def _upkeep(self) -> None:
         while True:

@@ -48,12 +48,12 @@ _ROWS = (
     Rule(FailureClass.CUDA, "a CUDA, cuDNN or cuBLAS error by type or text", Action.AS_IS, Blame.MACHINE),
     Rule(FailureClass.TIMEOUT, "the attempt ran longer than the job's timeout and was ended", Action.AS_IS, Blame.CONFIGURATION),
     Rule(FailureClass.STALLED, "no progress within the budget of its phase, whatever its heartbeat said", Action.AS_IS, Blame.MACHINE),
-    Rule(FailureClass.LOST, "the process is gone and nobody saw how it ended", Action.AS_IS, Blame.MACHINE),
+    Rule(FailureClass.LOST, "the process is gone and nobody saw how it ended (its reaper was killed too, or the machine)", Action.AS_IS, Blame.MACHINE),
     Rule(FailureClass.NAN, "a loss or a weight was not a finite number", Action.NOT, Blame.CONFIGURATION),
     Rule(FailureClass.BAD_DATA, "BadData, InvalidSpec or DigestMismatch was raised, or an input could not be had", Action.NOT, Blame.DATA),
-    Rule(FailureClass.CHECKPOINT, "a checkpoint whose digest holds could not be loaded", Action.OLDER_CHECKPOINT, Blame.MACHINE),
+    Rule(FailureClass.CHECKPOINT, "BrokenCheckpoint was raised: the digest holds, and the checkpoint could not be loaded", Action.OLDER_CHECKPOINT, Blame.MACHINE),
     Rule(FailureClass.PREEMPTED, "a more urgent job took its place; it counts as no retry", Action.AS_IS, Blame.MACHINE),
     Rule(FailureClass.EXCEPTION, "the recipe raised any other error; a PermanentError is not retried", Action.AS_IS, Blame.CONFIGURATION),
-    Rule(FailureClass.EXIT, "a signal or an exit code without an outcome", Action.AS_IS, Blame.MACHINE),
+    Rule(FailureClass.EXIT, "a signal, or an exit code without an outcome, 0 included; SystemExit", Action.AS_IS, Blame.MACHINE),
 )
 RULES = {rule.failure_class: rule for rule in _ROWS}

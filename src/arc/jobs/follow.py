@@ -131,7 +131,7 @@ def _progress(entry: dict[str, Any], phase: str) -> Progress:
 
 def record(tx: Tx, piece: Piece, *, job_id: str, number: int, staging: str, clock: Clock) -> None:
     """Commit what a piece held, offset included; LeaseLost when the attempt is no longer the current one."""
-    attempts.advance(tx, job_id, number, from_offset=piece.start, to_offset=piece.end)
+    attempts.advance(tx, job_id, number, from_offset=piece.start, to_offset=piece.end, resumed_step=piece.started_from)
     if piece.points:
         metrics.append(tx, job_id=job_id, attempt=number, points=piece.points)
     changes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Sampling: what can only be found by looking now and then, namely memory over its limit, stalls, and leases that run out.
+"""Sampling: what can only be found by looking now and then, namely stalls and leases that run out; memory is looked at more often (`memory`).
 
 Limits are held whether the store answers or not; leases are prolonged in one transaction for all attempts, and one that
 could not be is examined, never simply acted upon.
@@ -14,7 +14,6 @@ from arc.core.ports import Backend, Liveness
 from arc.jobs.attend import Attendance
 from arc.jobs.house import House
 from arc.jobs.leases import end_expired
-from arc.jobs.memory import private_gb
 from arc.store import attempts
 
 _log = structlog.get_logger(__name__)
@@ -42,9 +41,6 @@ async def _hold_to_limits(house: House, backend: Backend, attendance: Attendance
         return False
     attendance.journal_grew()  # in case a notice was lost
     attendance.end_if_stalled()
-    limit = attendance.job.limits.memory_gb
-    if limit is not None and await house.run(private_gb, identity.pid) > limit:
-        attendance.request("memory")
     return await backend.alive(identity) is Liveness.ALIVE
 
 

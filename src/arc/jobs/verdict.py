@@ -1,8 +1,9 @@
 """Verdict: what the end of an attempt means for its job.
 
 Evidence, in this order: the outcome line of the journal (written and synced before the process ended),
-what the engine itself did to the attempt (timeout, memory, stop), and how the process ended as its reaper
-saw it. An exit code of 0 without an outcome is a failure: the recipe did not say that it was done.
+the kernel's count of kills for want of memory, what the engine itself did to the attempt (timeout, memory,
+stop), and how the process ended as its reaper saw it. An exit code of 0 without an outcome is a failure: the
+recipe did not say that it was done.
 """
 
 import signal
@@ -53,6 +54,9 @@ def judge(outcome: dict[str, Any] | None, ending: Ending | None, end: Exit, *, l
     status = outcome.get("status") if outcome else None
     if outcome and status == "done":
         return Done(metrics=outcome.get("metrics") or {}, result=outcome.get("result") or {})
+    if end.oom_kills and ending in (None, "memory", "stalled"):  # the loss of a helper may have looked like a stall or an error
+        message = f"its control group was full: the kernel ended {end.oom_kills} of its processes"
+        return Failure(failure_class=FailureClass.OOM, message=message, log_tail=log_tail)
     if ending in _OUR_FAILURES:
         kind, message = _OUR_FAILURES[ending]
         return Failure(failure_class=kind, message=message, log_tail=log_tail)

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from arc.core.errors import Cancelled, InvalidSpec, OutOfMemory
+from arc.core.errors import BadData, BrokenCheckpoint, Cancelled, InvalidSpec, OutOfMemory
 from arc.core.ports import RunContext
 from arc.kit import checkpoint, seeding
 from arc.kit.device import to_device
@@ -91,7 +91,7 @@ def fit(
     `evaluate(model)` runs after each epoch in evaluation mode without gradients, in the precision of the training;
     `before_epoch(epoch)` (from 0) may freeze or free layers; `on_step(step)` is called after each step.
     Raises NotFinite (a loss or weight is no number), Cancelled (asked to stop; a checkpoint was written first),
-    OutOfMemory, InvalidSpec (the monitored metric does not exist), BadData (a checkpoint of another training).
+    OutOfMemory, InvalidSpec (no such metric), BrokenCheckpoint (it cannot be loaded), BadData (it is of other data).
     """
     device = next(model.parameters()).device
     precision = choose(settings.precision, device)
@@ -125,8 +125,13 @@ def _resume(ctx: RunContext, state: TrainState) -> dict[str, Any] | None:
     path = ctx.resume()
     if path is None:
         return None
-    saved = checkpoint.load(path)
-    state.restore(saved)
+    try:
+        saved = checkpoint.load(path)
+        state.restore(saved)
+    except BadData as error:
+        if error.field == "data":  # it is sound, and no older one would fit better
+            raise
+        raise BrokenCheckpoint(f"the checkpoint {path.name} cannot be loaded: {error.message}", field="checkpoint") from error
     ctx.log("training goes on", step=state.position.step, epoch=state.position.epoch, batch=state.position.batch)
     rng: dict[str, Any] = saved["rng"]
     return rng

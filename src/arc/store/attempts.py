@@ -58,9 +58,10 @@ def renew(tx: Tx, job_id: str, number: int, *, until: datetime) -> bool:
     return _change(tx, job_id, number, lease_expires_at=until)
 
 
-def advance(tx: Tx, job_id: str, number: int, *, from_offset: int, to_offset: int) -> None:
-    """Record up to where the journal was read; LeaseLost when somebody else read on or the attempt has ended."""
-    if not _change(tx, job_id, number, t.attempts.c.journal_offset == from_offset, journal_offset=to_offset):
+def advance(tx: Tx, job_id: str, number: int, *, from_offset: int, to_offset: int, resumed_step: int | None = None) -> None:
+    """Record up to where the journal was read, and the step it resumed from; LeaseLost when somebody else read on or it has ended."""
+    said = {} if resumed_step is None else {"resumed_step": resumed_step}
+    if not _change(tx, job_id, number, t.attempts.c.journal_offset == from_offset, journal_offset=to_offset, **said):
         raise LeaseLost(f"the journal of attempt {number} of job {job_id} is not at {from_offset}, or it has ended")
 
 

@@ -13,7 +13,7 @@ import traceback
 from typing import Any, TextIO
 
 from arc.core.attempt import Failure, FailureClass
-from arc.core.errors import ArcError, CallerError, Cancelled, OutOfMemory, RecipeBroken, TemporaryError
+from arc.core.errors import ArcError, CallerError, Cancelled, RecipeBroken, TemporaryError
 from arc.core.recipe import Cancel, Done, Retry
 from arc.worker.durable import disk_full
 from arc.worker.plain import plain, text
@@ -24,6 +24,7 @@ _BY_NAME = {
     "MemoryError": FailureClass.OOM,
     "OutOfMemoryError": FailureClass.OOM,  # torch.OutOfMemoryError, torch.cuda.OutOfMemoryError
     "OutOfMemory": FailureClass.OOM,
+    "BrokenCheckpoint": FailureClass.CHECKPOINT,
     "FloatingPointError": FailureClass.NAN,
     "AcceleratorError": FailureClass.CUDA,
     "BadData": FailureClass.BAD_DATA,
@@ -49,7 +50,7 @@ def of_error(error: BaseException) -> dict[str, Any]:
     if isinstance(error, Cancelled):
         said = text(error.message)
         return {"status": "cancelled", "why": "stop requested" if said == (Cancelled.__doc__ or "").strip() else said}
-    if isinstance(error, TemporaryError) and not isinstance(error, OutOfMemory):
+    if isinstance(error, TemporaryError) and classify(error) is FailureClass.EXCEPTION:  # else its class decides what is done
         return {"status": "retry", "after_s": float(error.delay_s), "why": text(error.message)}
     if isinstance(error, OSError) and disk_full(error):
         return {"status": "retry", "after_s": _FULL_DISK_S, "why": text(f"the disk is full: {error}")}

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from arc.core import errors
 from arc.core.clock import SystemClock, unix
-from arc.core.errors import Cancelled, InvalidSpec
+from arc.core.errors import BrokenCheckpoint, Cancelled, InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Cancel, Done, Outcome, Retry
 from arc.worker.probe_spec import FaultParams, Faults
@@ -31,7 +31,7 @@ def run(ctx: RunContext, params: FaultParams) -> Outcome:
     acts = told.attempts is None or ctx.attempt <= told.attempts
     faults = told if acts else Faults(epochs=told.epochs, epoch_s=told.epoch_s, ckpt_mb=told.ckpt_mb)
     first = _resumed(ctx)
-    ballast = b"\1" * (faults.alloc_mb * _MB)
+    ballast = b"\1" * (faults.alloc_mb * _MB >> ctx.shrink)
     _prepare(ctx, faults)
     ctx.phase("train")
     late = 0  # epochs since it was asked to stop
@@ -52,7 +52,10 @@ def loss(epoch: int) -> float:
 
 def _resumed(ctx: RunContext) -> int:
     path = ctx.resume()
-    return int(json.loads(path.read_text())["epoch"]) if path else 0
+    try:
+        return int(json.loads(path.read_text())["epoch"]) if path else 0
+    except (ValueError, KeyError) as error:
+        raise BrokenCheckpoint(f"the checkpoint cannot be loaded: {error}", field="checkpoint") from error
 
 
 def _prepare(ctx: RunContext, faults: Faults) -> None:
@@ -101,7 +104,7 @@ def _crash(faults: Faults) -> NoReturn:
     found = getattr(errors, faults.error, None) or getattr(builtins, faults.error, None)
     if not (isinstance(found, type) and issubclass(found, BaseException)):
         raise InvalidSpec(f"there is no error {faults.error!r}", field="params.faults.error")
-    raise found("told to fail")
+    raise found(faults.message)
 
 
 def _record(ctx: RunContext, params: FaultParams, faults: Faults, epoch: int) -> None:
@@ -109,7 +112,7 @@ def _record(ctx: RunContext, params: FaultParams, faults: Faults, epoch: int) ->
         _note(ctx, epoch)
     ctx.report(epoch, {"loss": loss(epoch)})
     ctx.progress(epoch, faults.epochs, unit="epoch", values={"loss": loss(epoch)})
-    state = json.dumps({"epoch": epoch}).encode()
+    state = b"torn" if epoch == faults.ckpt_broken_at else json.dumps({"epoch": epoch}).encode()
     ctx.checkpoint(epoch, lambda path: _write(path, state.ljust(int(faults.ckpt_mb * _MB))), best=True)
 
 

@@ -22,13 +22,19 @@ class Faults(BaseModel):
     crash_at: int | None = Field(None, ge=1, description="Fail at this epoch: with `exit_code`, else by raising `error`.")
     exit_code: int | None = Field(None, ge=0, le=255, description="Leave the process with this code and no outcome.")
     error: str = Field("RuntimeError", description="Class to raise: one of ARC's errors or a built-in one.")
+    message: str = Field("told to fail", max_length=200, description="What `error` says.")
     signal_at: int | None = Field(None, ge=1, description="Send `signal` to the own process at this epoch.")
     signal: int = Field(9, ge=1, le=64, description="The signal of `signal_at`.")
     ignore_sigterm: bool = Field(False, description="Go on when asked to stop.")
     hang_at: int | None = Field(None, ge=1, description="Make no progress from this epoch on, while the heartbeat goes on.")
     grandchild_setsid: bool = Field(False, description="Leave a daemon behind: forked twice, in a session of its own.")
-    alloc_mb: int = Field(0, ge=0, le=1_048_576, description="Memory to take and touch, in MB.")
+    alloc_mb: int = Field(
+        0, ge=0, le=1_048_576, description="Memory to take and touch, in MB; half as much after each failure for want of it."
+    )
     ckpt_mb: float = Field(0.0, ge=0, le=65_536, description="Size of each checkpoint, in MB.")
+    ckpt_broken_at: int | None = Field(
+        None, ge=1, description="Write a checkpoint at this epoch that holds its digest and cannot be loaded."
+    )
     nan_at: int | None = Field(None, ge=1, description="Report a loss that is not a number at this epoch, and fail.")
     write_after_lease: int = Field(0, ge=0, le=1000, description="Write so many more epochs after being asked to stop.")
     answer: Literal["done", "retry", "cancel"] = Field("done", description="What to return at the end.")

@@ -4,7 +4,8 @@ It is a fork of the warm server, leads a session of its own and is a child subre
 starts and loses ends up as the reaper's child, daemons included. It publishes which process the attempt is
 before that process runs any code of the recipe, waits, ends every descendant, and writes how it all ended. So
 the exit status survives the death of everyone else; and no parent-death signal is used, because that fires
-when a *thread* of the parent ends.
+when a *thread* of the parent ends. A limit of memory is a control group around the attempt, not around the
+reaper, which must live to say that the kernel hit it (`arc.core.groups`).
 
 After the fork it imports nothing and leaves by os._exit. Not covered: a descendant in uninterruptible sleep
 keeps the reaper waiting, and the attempt counts as alive until it is gone.
@@ -21,8 +22,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from arc.core import groups
 from arc.core.attempt import ProcessIdentity
-from arc.core.journal import EXIT, PROCESS, STDERR, STDOUT
+from arc.core.journal import EXIT, ORDER, PROCESS, STDERR, STDOUT
 from arc.core.process import everyone, stat
 from arc.worker.durable import sync_folder
 from arc.worker.outcomes import complain
@@ -55,7 +57,7 @@ def run(staging: Path, *, secret: int, ready: int, shut: Sequence[int], boot: st
         begun = True
         status = _wait_for(child)
         _end_descendants()
-        _write_exit(staging, status)
+        _write_exit(staging, status, kills=_leave_group(staging))
         code = 0
     except OSError as error:
         complain(error, sys.stderr)
@@ -113,15 +115,42 @@ def _let_begin(staging: Path, child: int, *, ready: int, gate: int, boot: str) -
         identity = ProcessIdentity(
             pid=child, start_time=found.start_time, boot_id=boot, reaper_pid=os.getpid(), reaper_start_time=own.start_time
         )
+        _wall_in(staging, child)
         publish(staging, identity)
     except OSError:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        _leave_group(staging)
         raise
     os.write(gate, _GO)
     os.close(gate)
     _tell(ready, {"identity": identity.model_dump()})
     os.close(ready)
+
+
+def _wall_in(staging: Path, child: int) -> None:
+    """Put the attempt into a group of its own when its order limits its memory and a group can be had; else it is watched."""
+    try:
+        limit_gb = json.loads((staging / ORDER).read_bytes()).get("memory_gb")
+    except (OSError, ValueError):  # the attempt itself says what is wrong with its order
+        limit_gb = None
+    group = groups.make(staging.name, limit_gb) if isinstance(limit_gb, int | float) else None
+    if group is not None:
+        try:
+            (staging / groups.GROUP).write_text(str(group))
+            groups.join(group, child)
+        except OSError:
+            groups.remove(group)
+
+
+def _leave_group(staging: Path) -> int:
+    """Remove the group of an attempt that is gone; how many of its processes the kernel had killed for want of memory."""
+    group = groups.of_staging(staging)
+    if group is None:
+        return 0
+    found = groups.kills(group)
+    groups.remove(group)
+    return found
 
 
 def publish(staging: Path, identity: ProcessIdentity) -> None:
@@ -170,9 +199,11 @@ def _end_descendants() -> None:
         wait_s = min(wait_s * 2, 0.2)
 
 
-def _write_exit(staging: Path, status: int) -> None:
+def _write_exit(staging: Path, status: int, *, kills: int = 0) -> None:
     ended = os.WIFSIGNALED(status)
     how = {"code": None if ended else os.WEXITSTATUS(status), "signal": os.WTERMSIG(status) if ended else None}
+    if kills:
+        how["oom_kills"] = kills
     write_exit(staging, how)
 
 

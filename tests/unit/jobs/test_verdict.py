@@ -65,3 +65,16 @@ def test_a_failure_that_cannot_be_read_is_still_one() -> None:
     found = judge({"status": "failed", "failure": {"failure_class": "nonsense"}}, None, Exit(1, None), log_tail="")
     assert isinstance(found, Failure)
     assert found.failure_class is FailureClass.EXCEPTION
+
+
+@pytest.mark.parametrize("outcome", [None, {"status": "failed", "failure": {"failure_class": "exception", "message": "a helper died"}}])
+@pytest.mark.parametrize("ending", [None, "stalled"])
+def test_the_kernels_count_says_that_memory_ran_out_whatever_came_of_it(outcome: dict[str, object] | None, ending: str | None) -> None:
+    found = judge(outcome, ending, Exit(None, 9, oom_kills=1), log_tail="")  # type: ignore[arg-type]
+    assert isinstance(found, Failure)
+    assert found.failure_class is FailureClass.OOM
+
+
+def test_a_result_counts_although_a_helper_was_killed_for_memory_and_so_does_a_request_to_cancel() -> None:
+    assert isinstance(judge({"status": "done"}, None, Exit(0, None, oom_kills=1), log_tail=""), Done)
+    assert isinstance(judge(None, "cancel", Exit(None, 9, oom_kills=1), log_tail=""), Stopped)

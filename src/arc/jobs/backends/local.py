@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from arc.core import groups
 from arc.core import order as orders
 from arc.core.attempt import ProcessIdentity
 from arc.core.errors import BackendBusy, NoSpace
@@ -90,7 +91,7 @@ class LocalBackend:
             if read_exit(staging) is None:
                 await _gone(identity.pid, identity.start_time)
                 await asyncio.to_thread(sweep, identity)
-        return await asyncio.to_thread(read_exit, staging) or Exit(None, None)
+        return await asyncio.to_thread(_how_it_ended, staging)
 
     async def stop(self, identity: ProcessIdentity) -> None:
         """Ask the attempt to checkpoint and end."""
@@ -144,6 +145,15 @@ def _identity(answer: dict[str, Any]) -> ProcessIdentity:
     if answer.get("full"):
         raise NoSpace(f"the attempt could not be started: {answer['error']}")
     raise BackendBusy(f"the attempt could not be started: {answer['error']}", delay_s=5.0)
+
+
+def _how_it_ended(staging: Path) -> Exit:
+    """What the reaper wrote; what a killed reaper could not write but its control group counted."""
+    group = groups.of_staging(staging)
+    kills = groups.kills(group) if group is not None else 0
+    if group is not None:
+        groups.remove(group)
+    return read_exit(staging) or Exit(None, None, kills)
 
 
 async def _gone(pid: int, start_time: int) -> None:
