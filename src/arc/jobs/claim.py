@@ -75,6 +75,7 @@ class Claimer:
 
     def _take(self, tx: Tx, job: Job, running: list[tuple[Job, tuple[int, ...]]]) -> Claimed | None:
         number = job.attempt + 1
+        lifecycle.one_by_one(tx)
         try:
             inputs = self.resolver.resolve(tx, job, number)
         except ArcError as error:

@@ -30,10 +30,19 @@ from arc.store.engine import Tx
 CompletionVerb = Callable[[Tx, Job, Path, Done], dict[str, Any]]  # what else completes with a job; returns its result
 
 
+def one_by_one(tx: Tx) -> None:
+    """Wait for every other transaction that decides by the state of jobs; said before anything is written, so that nobody waits in a circle.
+
+    Only PostgreSQL needs it: a job that is submitted while the one it needs completes must not be overlooked by either.
+    """
+    tx.in_turn("jobs")
+
+
 def begin(
     tx: Tx, job: Job, *, backend: str, staging: str, gpu_ids: tuple[int, ...], secret: str, lease_until: datetime, clock: Clock
 ) -> Job | None:
     """Claim the job and write its attempt; None when another claim was first."""
+    one_by_one(tx)
     claimed = rows.claim(tx, job.id, now=clock.now())
     if claimed is None:
         return None
@@ -85,7 +94,8 @@ def end(
     staging: Path,
     clock: Clock,
 ) -> Job:
-    """Record the end of the job's current attempt and move the job on."""
+    """Record the end of the job's current attempt and move the job on; whoever asked to cancel it gets that, unless it is done."""
+    one_by_one(tx)
     failure = verdict if isinstance(verdict, Failure) else verdict.failure if isinstance(verdict, Requeue) else None
     attempts.finish(
         tx,
@@ -97,10 +107,13 @@ def end(
         signal=exit_.signal,
         failure=failure,
     )
+    job = rows.get(tx, job.id)  # the attempt was the current one, but the job may have been asked for something since
     if isinstance(verdict, Done):
         return _complete(tx, job, verdict, made, verb, staging, clock)
     if isinstance(verdict, Stopped):
         return _cancel(tx, job, verdict.why, clock)
+    if job.cancel_requested is not None:
+        return _cancel(tx, job, "cancelled on request", clock)
     if isinstance(verdict, Requeue):
         return _requeue(tx, job, verdict, clock)
     return _fail(tx, job, verdict, retry_at, clock)
@@ -173,11 +186,10 @@ def _move(tx: Tx, job: Job, to: JobStatus, detail: dict[str, Any], **columns: An
     return rows.move(tx, job.id, to=to, expect=JobStatus.RUNNING, token=job.attempt, actor="engine", detail=detail, **columns)
 
 
-def cancel_waiting(tx: Tx, job: Job, *, actor: str, why: str, clock: Clock) -> Job:
+def cancel_waiting(tx: Tx, job: Job, *, actor: str, why: str, clock: Clock, rollback: bool = False) -> Job:
     """Cancel a job that does not run."""
-    cancelled = rows.move(
-        tx, job.id, to=JobStatus.CANCELLED, expect=job.status, actor=actor, detail={"why": why}, reason=why, completed_at=clock.now()
-    )
+    changes: dict[str, Any] = {"reason": why, "completed_at": clock.now()} | ({"cancel_requested": "rollback"} if rollback else {})
+    cancelled = rows.move(tx, job.id, to=JobStatus.CANCELLED, expect=job.status, actor=actor, detail={"why": why}, **changes)
     _follow_experiment(tx, cancelled)
     release_dependents(tx, cancelled, clock=clock)
     return cancelled

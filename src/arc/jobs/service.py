@@ -48,6 +48,8 @@ class Jobs:
         InvalidSpec, NotFound, Forbidden or Conflict name the field that is wrong.
         """
         with self.store.write() as tx:
+            if key is not None:
+                tx.in_turn(f"key {key}")
             if key is not None and (known := rows.by_key(tx, key)) is not None:
                 first, first_digest = known
                 if first_digest != request_digest(request):
@@ -85,7 +87,7 @@ class Jobs:
 
         def act(tx: Tx, job: Job) -> Job:
             if job.status is not JobStatus.RUNNING:
-                return lifecycle.cancel_waiting(tx, job, actor=actor, why="cancelled on request", clock=self.clock)
+                return lifecycle.cancel_waiting(tx, job, actor=actor, why="cancelled on request", clock=self.clock, rollback=rollback)
             wanted = "rollback" if rollback or job.cancel_requested == "rollback" else "keep"
             return self._request(tx, job, "job.cancel_requested", actor, {"rollback": rollback}, cancel_requested=wanted)
 
@@ -109,6 +111,7 @@ class Jobs:
         Conflict when the job is not terminal, completed, was rolled back, or is being resumed already.
         """
         with self.store.write() as tx:
+            lifecycle.one_by_one(tx)
             old = rows.get(tx, job_id)
             self._check_resumable(tx, old)
             job = self._submission(tx, _as_request(old)).insert(actor=actor, key=f"resume:{old.id}", resumed_from=old.id)
@@ -170,6 +173,7 @@ class Jobs:
 
     def _change(self, job_id: str, act: Callable[[Tx, Job], Job]) -> Job:
         with self.store.write() as tx:
+            lifecycle.one_by_one(tx)
             job = rows.get(tx, job_id)
             if job.terminal:
                 raise Conflict(f"job {job.id} is {job.status.value}; that is final", field="job_id", value=job.id)

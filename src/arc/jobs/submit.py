@@ -22,6 +22,7 @@ from arc.core.inputs import InputRef, parse_input
 from arc.core.job import Job, JobRequest, Limits, Priority, RetryPolicy
 from arc.core.recipe import Needs, RecipeSpec
 from arc.core.states import JobStatus
+from arc.jobs import lifecycle
 from arc.jobs.admission import Admission
 from arc.jobs.paths import Layout
 from arc.store import artifacts, datasets, events, experiments
@@ -175,6 +176,8 @@ class Submission:
 
     def _needs(self, inputs: dict[str, InputRef]) -> dict[str, JobStatus]:
         wanted = dict.fromkeys([*self._request.needs, *(ref.target for ref in inputs.values() if ref.scheme == "job")])
+        if wanted:
+            lifecycle.one_by_one(self._tx)  # one that ends at this moment must not overlook the job that is made here
         found = {job_id: rows.get(self._tx, job_id).status for job_id in wanted}
         for job_id, status in found.items():
             if status in (JobStatus.FAILED, JobStatus.CANCELLED):
