@@ -3,7 +3,7 @@
 temporary files      of writers that were killed; a whole file has another name
 folders set aside    to be deleted: what was deleted goes, what was not (its row is there) comes back to its place
 staging folders      of jobs that completed: all they made was published before their rows said so
-dataset folders      moved into place by a job that did not complete, so that no row names them
+dataset folders      put in place by a job that did not complete, so that no row names them
 
 A thing goes only when this store shows where it came from. A store that is newer than the workspace, or that was
 brought back from a backup, knows too little of the files, and its ignorance deletes nothing.
@@ -134,7 +134,7 @@ def _unnamed_datasets(tx: Tx, room: Path, now: datetime) -> Iterator[Leftover]:
         if not version.isdecimal() or not path.is_dir() or path.is_symlink() or not _is_old(path, now):
             continue
         if not _has_version(tx, name, int(version)) and (job := _maker(tx, name, path)) is not None:
-            yield Leftover(path, "remove", f"job {job.id} moved it here and did not complete: no dataset version names it")
+            yield Leftover(path, "remove", f"job {job.id} put it here and did not complete: no dataset version names it")
 
 
 def _has_version(tx: Tx, name: str, version: int) -> bool:
@@ -143,13 +143,13 @@ def _has_version(tx: Tx, name: str, version: int) -> bool:
 
 def _maker(tx: Tx, name: str, path: Path) -> Job | None:
     """The job of this store that was just ending when the folder came here, and did not complete; None when there is none."""
-    moved = from_unix(path.lstat().st_ctime)
+    came = from_unix(path.lstat().st_ctime)
     for status in (JobStatus.FAILED, JobStatus.CANCELLED):
         cursor = None
         while True:
             page = rows.page(tx, statuses=(status,), recipe=_MAKES_DATASETS, limit=200, cursor=cursor)
             for job in page.items:
-                if job.params.get("name") == name and job.started_at and job.completed_at and job.started_at <= moved <= job.completed_at:
+                if job.params.get("name") == name and job.started_at and job.completed_at and job.started_at <= came <= job.completed_at:
                     return job
             cursor = page.next_cursor
             if cursor is None:
