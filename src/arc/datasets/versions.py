@@ -1,10 +1,11 @@
 """Dataset versions: registered by the completion of `data.unpack`, read by everyone.
 
-The job leaves two folders in its staging: `dataset` (train and val) and `sealed`. Completing it moves both
-into place and writes the row in one transaction; when that fails the folders go back, so that a version is
-whole or absent. The sealed folder lies beside the datasets, and only the resolver hands it out, to evaluation.
+The job leaves two folders in its staging: `dataset` (train and val) and `sealed`. Completing it gives the files a
+second name (a hard link) in their place and writes the row in one transaction, so that a version is whole or absent,
+and a control plane that is killed in between can complete the job anew from what the attempt left. The sealed folder lies beside the datasets, and only the resolver hands it out, to evaluation.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -55,12 +56,12 @@ class Datasets:
             return datasets.sealed_uses(tx, name, version)
 
     def register(self, tx: Tx, job: Job, staging: Path, done: Done) -> dict[str, Any]:
-        """Completion verb of `data.unpack`: move the folders into place and write the version; its result gains `version`."""
+        """Completion verb of `data.unpack`: put the folders in place and write the version; its result gains `version`."""
         name = check_name(str(done.result.get("dataset", "")), field="dataset")
         number = datasets.next_version(tx, name)
         version = self._version(job, name, number, done.result)
-        self._move(tx, staging / "dataset", self.layout.dataset(name, number))
-        self._move(tx, staging / "sealed", self.layout.sealed(name, number))
+        self._place(tx, staging / "dataset", self.layout.dataset(name, number))
+        self._place(tx, staging / "sealed", self.layout.sealed(name, number))
         datasets.insert(tx, version)
         detail = {"version": number, "digest": version.digest, "job": job.id}
         events.append(tx, subject=name, kind="dataset.registered", actor=job.submitted_by, detail=detail)
@@ -90,11 +91,18 @@ class Datasets:
             created_at=self.clock.now(),
         )
 
-    def _move(self, tx: Tx, source: Path, target: Path) -> None:
+    def _place(self, tx: Tx, source: Path, target: Path) -> None:
         if not source.is_dir():
             raise BadData(f"the job left no folder {source.name!r}", field="dataset")
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():  # left by a crash between move and commit: no row names it
+        if target.exists():  # left by a crash before the commit: no row names it
             shutil.rmtree(target)
-        source.rename(target)
-        tx.on_rollback(lambda: target.rename(source))
+        tx.on_rollback(lambda: shutil.rmtree(target, ignore_errors=True))
+        shutil.copytree(source, target, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
