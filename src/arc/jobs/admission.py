@@ -11,9 +11,11 @@ that is passed over for ever by a stream of small ones.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from arc.core.errors import InvalidSpec
 from arc.core.job import Job
+from arc.core.recipe import Role
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,21 @@ class Admission:
         free = sorted((gpu for gpu in self._measure().gpus if gpu.id not in taken), key=lambda gpu: -gpu.free_gb)
         return tuple(gpu.id for gpu in free[: job.requires.gpus])
 
+    def full_roles(self, running: Sequence[tuple[Job, tuple[int, ...]]]) -> set[str]:
+        """The roles of which no job can get a slot beside the running ones."""
+        return {role for role in get_args(Role) if self._holders(role, running)[1]}
+
+    def _holders(self, role: str, running: Sequence[tuple[Job, tuple[int, ...]]]) -> tuple[list[str], bool]:
+        holders = [other.id for other, _ in running if other.requires.role == role]
+        return holders, role in ("task", "light") and len(holders) >= self._slots(role)
+
+    def _slots(self, role: str) -> int:
+        return self.task_slots if role == "task" else self._limits.light_slots
+
     def _slot(self, job: Job, running: Sequence[tuple[Job, tuple[int, ...]]]) -> str | None:
         role = job.requires.role
-        if role not in ("task", "light"):
-            return None
-        slots = self.task_slots if role == "task" else self._limits.light_slots
-        holders = [other.id for other, _ in running if other.requires.role == role]
-        if len(holders) < slots:
-            return None
-        return f"a {role} slot: {len(holders)} of {slots} are taken by {', '.join(holders[:4])}"
+        holders, full = self._holders(role, running)
+        return f"a {role} slot: {len(holders)} of {self._slots(role)} are taken by {', '.join(holders[:4])}" if full else None
 
     def _memory(self, job: Job, running: Sequence[tuple[Job, tuple[int, ...]]]) -> str | None:
         now = self._measure()

@@ -175,8 +175,7 @@ class Attendance:
         signal = asyncio.create_task(self._signal.wait())
         try:
             await asyncio.wait({self._gone, signal}, return_when=asyncio.FIRST_COMPLETED)
-            if not self._gone.done():
-                await asyncio.sleep(_COALESCE_S)
+            await asyncio.wait({self._gone}, timeout=_COALESCE_S)
         finally:
             signal.cancel()
 

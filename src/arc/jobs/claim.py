@@ -17,7 +17,7 @@ from arc.core.attempt import Failure, FailureClass
 from arc.core.clock import Clock
 from arc.core.errors import ArcError, NotFound
 from arc.core.inputs import ResolvedInput
-from arc.core.job import Job
+from arc.core.job import Job, Priority
 from arc.core.ports import LaunchOrder
 from arc.jobs import lifecycle
 from arc.jobs.admission import Admission
@@ -56,8 +56,9 @@ class Claimer:
     def next(self, tx: Tx) -> Claimed | None:
         """The next job, claimed; None when nothing that waits can start now."""
         running = running_with_gpus(tx)
+        full = self.admission.full_roles(running)
         for limit in (_FIRST_LOOK, _WHOLE_LOOK):
-            waiting = rows.claimable(tx, now=self.clock.now(), limit=limit)
+            waiting = rows.claimable(tx, now=self.clock.now(), limit=limit, without=full)
             for job in waiting:
                 if self.admission.obstacle(job, running) is None and (claimed := self._take(tx, job, running)):
                     return claimed
@@ -67,8 +68,11 @@ class Claimer:
 
     def room_for(self, tx: Tx, *, leaving: Set[str]) -> tuple[Job, list[str]] | None:
         """The most urgent CRITICAL job that does not fit, and who is to leave for it; None when nobody is."""
+        now = self.clock.now()
+        if not any(job.priority is Priority.CRITICAL for job in rows.claimable(tx, now=now, limit=1)):
+            return None  # the most urgent comes first
         running = running_with_gpus(tx)
-        for waiting in rows.claimable(tx, now=self.clock.now(), limit=_FIRST_LOOK):
+        for waiting in rows.claimable(tx, now=now, limit=_FIRST_LOOK):
             if asked := victims(waiting, running, self.admission, leaving=leaving):
                 return waiting, asked
         return None

@@ -5,7 +5,7 @@ the fencing token (the attempt's number) refuses what an older attempt has to sa
 of `arc.core.states` in the same transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -123,7 +123,7 @@ def queue(tx: Tx) -> dict[tuple[str, str], int]:
     return {(status, _RANKS[rank].value): count for status, rank, count in tx.conn.execute(query)}
 
 
-_CLAIMABLE = (
+_FIRST_QUEUED = (
     select(t.jobs)
     .where(
         t.jobs.c.status == "queued",
@@ -131,13 +131,27 @@ _CLAIMABLE = (
         t.jobs.c.not_before.is_(None) | (t.jobs.c.not_before <= bindparam("now", type_=t.Moment())),
     )
     .order_by(t.jobs.c.rank, t.jobs.c.id)
+)
+_CLAIMABLE = _FIRST_QUEUED.limit(bindparam("most", type_=sa.Integer()))
+_first = _FIRST_QUEUED.limit(bindparam("among", type_=sa.Integer())).subquery()
+_OF_OTHER_ROLES = (
+    select(_first)
+    .where(_first.c.requires["role"].as_string().not_in(bindparam("without", expanding=True)))
+    .order_by(_first.c.rank, _first.c.id)
     .limit(bindparam("most", type_=sa.Integer()))
 )
+_AMONG = 500
 
 
-def claimable(tx: Tx, *, now: datetime, limit: int = 200) -> list[Job]:
-    """Queued jobs that may start now, in the order in which they should."""
-    return _jobs(tx, tx.conn.execute(_CLAIMABLE, {"now": now, "most": limit}).all())
+def claimable(tx: Tx, *, now: datetime, limit: int = 200, without: Set[str] = frozenset()) -> list[Job]:
+    """Queued jobs that may start now, in the order in which they should.
+
+    Those whose role is in `without` are passed over unread, and then only the first 500 of all are looked at.
+    """
+    if not without:
+        return _jobs(tx, tx.conn.execute(_CLAIMABLE, {"now": now, "most": limit}).all())
+    values = {"now": now, "most": limit, "without": sorted(without), "among": _AMONG}
+    return _jobs(tx, tx.conn.execute(_OF_OTHER_ROLES, values).all())
 
 
 def next_due(tx: Tx, *, now: datetime) -> datetime | None:

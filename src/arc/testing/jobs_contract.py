@@ -119,6 +119,13 @@ class JobsContract:
         assert ids(read(store, lambda tx: jobs.claimable(tx, now=MOMENT))) == ["job_3", "job_2", "job_4", "job_1"]
         assert ids(read(store, lambda tx: jobs.claimable(tx, now=after(10), limit=4))) == ["job_3", "job_2", "job_4", "job_6"]
 
+    def test_the_queue_without_some_roles(self, store: Store) -> None:
+        light = job().requires.model_copy(update={"role": "light"})
+        put(store, job("job_1"), job("job_2", requires=light), job("job_3", requires=light, priority=Priority.HIGH), job("job_4"))
+        assert ids(read(store, lambda tx: jobs.claimable(tx, now=MOMENT, without={"task"}))) == ["job_3", "job_2"]
+        assert ids(read(store, lambda tx: jobs.claimable(tx, now=MOMENT, without={"light"}, limit=1))) == ["job_1"]
+        assert read(store, lambda tx: jobs.claimable(tx, now=MOMENT, without={"task", "light"})) == []
+
     def test_a_waiting_retry_is_due_when_it_said(self, store: Store) -> None:
         assert read(store, lambda tx: jobs.next_due(tx, now=MOMENT)) is None
         put(
