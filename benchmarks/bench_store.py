@@ -1,8 +1,8 @@
 """The store against the least it could cost: durable submits, claims, pages and long curves, on SQLite.
 
 A submit (job row, needs, event, one durable commit) goes in turns with a bare `sqlite3` INSERT of the same bytes, both in
-WAL mode with synchronous=FULL on the same disk. Claims and pages with 100 and with 100,000 jobs queued go in turns too. A
-curve of 1,000,000 points is read as 1,000, against only reading its bytes.
+WAL mode with synchronous=FULL on the same disk. Claims and pages with 100, 100,000 and 1,000,000 jobs queued go in turns
+too. A curve of 1,000,000 points is read as 1,000, against only reading its bytes.
 
     python benchmarks/bench_store.py [FOLDER]
 """
@@ -21,14 +21,14 @@ import numpy as np
 from sqlalchemy import text
 
 from arc.core.clock import SystemClock
-from arc.store import events, jobs, metrics
+from arc.store import events, jobs, metrics, tables
 from arc.store.engine import Store
 from arc.store.nouns import encode_cursor
 from arc.testing.store_values import MOMENT, job
 
 SUBMITS = 1000
 CLAIMS = 40
-FEW, MANY = 100, 100_000
+QUEUED = (100, 100_000, 1_000_000)
 POINTS = 1_000_000
 
 
@@ -75,12 +75,19 @@ def submits(store: Store, folder: Path) -> None:
 
 
 def filled(path: Path, queued: int) -> Store:
-    """A store with so many queued jobs."""
+    """A store with so many queued jobs, all copies of one."""
     store = Store.open(f"sqlite:///{path}", clock=SystemClock())
-    for first in range(0, queued, 1000):
-        with store.write() as tx:
-            for i in range(first, min(queued, first + 1000)):
-                jobs.insert(tx, job(f"job_{i:06}"))
+    names = ", ".join(column.name for column in tables.jobs.columns if column.name != "id")
+    with store.write() as tx:
+        jobs.insert(tx, job(f"job_{0:06}"))
+        tx.conn.execute(
+            text(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :queued - 1) "
+                f"INSERT INTO jobs (id, {names}) SELECT printf('job_%06d', i), {names} FROM n, jobs WHERE jobs.id = 'job_000000'"
+            ),
+            {"queued": queued},
+        )
+    store.upkeep()
     return store
 
 
@@ -101,7 +108,7 @@ def page(store: Store, cursor: str | None = None) -> str | None:
 
 def queues(folder: Path) -> None:
     """Claims and pages with a short and a long queue, in turns, so that both meet the same machine."""
-    stores = {queued: filled(folder / f"{queued}.db", queued) for queued in (FEW, MANY)}
+    stores = {queued: filled(folder / f"{queued}.db", queued) for queued in QUEUED}
     deep = {queued: encode_cursor(f"job_{queued // 2 + 25:06}") for queued in stores}
     acts: dict[str, Callable[[Store, int], object]] = {
         "claim": lambda store, _: claim(store),
@@ -114,8 +121,9 @@ def queues(folder: Path) -> None:
             for queued, store in stores.items():
                 took[queued] += timed(1, lambda _, act=act, store=store, queued=queued: act(store, queued))
         for queued, times in took.items():
-            print(f"{name:11} of {queued:7,}   {spread(times)}")
-        print(f"    ratio of the medians {statistics.median(took[MANY]) / statistics.median(took[FEW]):.2f}")
+            print(f"{name:11} of {queued:9,} {spread(times)}")
+        few, *many = (statistics.median(took[queued]) for queued in QUEUED)
+        print("    ratios of the medians to the first: " + ", ".join(f"{one / few:.2f}" for one in many))
     for store in stores.values():
         store.close()
 
