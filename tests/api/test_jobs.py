@@ -252,3 +252,16 @@ def with_capability(house: House) -> tuple[Any, str]:
         )  # fmt: skip
         attempts.set_capability(tx, job.id, job.attempt, secret_hash=digest("capability-secret"))
     return job, "capability-secret"
+
+
+def test_why_a_job_waits_and_why_one_failed(house: House, admin: httpx.Client) -> None:
+    waiting = submit(admin)["job_id"]
+    admin.post(f"/jobs/hold/{waiting}")
+    said = admin.get(f"/jobs/{waiting}/why").json()
+    assert (said["status"], said["waiting"], said["failure"]) == ("queued", "hold", None)
+    assert said["advice"] == [f"let it go on: arc jobs release {waiting}"]
+    failed = house.ended(JobStatus.FAILED, failure=Failure(failure_class=FailureClass.NAN, message="the loss is not finite"))
+    said = admin.get(f"/jobs/{failed.id}/why").json()
+    assert said["failure"]["failure_class"] == "nan"
+    assert said["next"].startswith("nothing: ")
+    is_problem(admin.get("/jobs/job_none/why"), 404, "NotFound")

@@ -23,6 +23,7 @@ from arc.api.views import (
 from arc.app import App
 from arc.core.artifact import Artifact
 from arc.core.attempt import Attempt
+from arc.core.explanation import Explanation
 from arc.core.job import Job, JobRequest
 from arc.core.journal import finite
 from arc.core.states import JobStatus
@@ -98,6 +99,12 @@ def auto_clean(
     and nothing refers to it; the cause and the log tail stay as a tombstone.
     """
     return auto_cleaned(house.cleaning.clean(actor=asker.name, dry_run=dry_run))
+
+
+@router.get("/jobs/{job_id}/why", **viewer)
+def job_why(job_id: JobId, house: House) -> Explanation:
+    """What a job waits for or why it failed, what happens next, and what one can do."""
+    return house.jobs.why(job_id)
 
 
 @router.get("/jobs/{job_id}/logs", **viewer)

@@ -8,6 +8,7 @@ from arc.cli.follow import watch_to_end
 from arc.cli.options import Json, Wait, Workspace, examples, settings_of
 from arc.cli.output import age, document, facts, note, number, plural, printable, say, seconds, size, table
 from arc.cli.session import session
+from arc.cli.why import explained
 from arc.client import JobReport
 from arc.core.clock import SystemClock
 from arc.core.job import Job
@@ -135,14 +136,13 @@ def clean(
 
 @group.command(epilog=examples("arc jobs why JOB"))
 def why(job: JobId, workspace: Workspace = None, as_json: Json = False) -> None:
-    """Say what a job waits for, or why it ended as it did."""
+    """Say what a job waits for or why it failed, what happens next, and what you can do."""
     with session(settings_of(workspace), engine=False) as link:
-        found = link.client.jobs.report(job)
-    reason = _reason(found)
+        found = link.client.jobs.why(job)
     if as_json:
-        document({"job_id": job, "status": found.job.status.value, "why": reason})
+        document(found)
     else:
-        say(f"{state_of(found.job)}: {reason}")
+        explained(found)
 
 
 @group.command(epilog=examples("arc jobs logs JOB", "arc jobs logs JOB --stderr -n 500 # where a traceback is"))

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from arc.client.http import Http
 from arc.client.views import JobReport, Update, job_report, noun, updates
 from arc.core.cleaning import Cleaned
+from arc.core.explanation import Explanation
 from arc.core.job import Job, JobRequest
 from arc.core.page import Page
 from arc.core.states import JobStatus
@@ -36,6 +37,10 @@ class JobCalls:
     def report(self, job_id: str) -> JobReport:
         """The job and why it does not run now; NotFound."""
         return job_report(self._http.get(f"/jobs/status/{_id(job_id)}"))
+
+    def why(self, job_id: str) -> Explanation:
+        """What the job waits for or why it failed, what happens next, and what one can do; NotFound."""
+        return noun(Explanation, self._http.get(f"/jobs/{_id(job_id)}/why"))
 
     def page(
         self,

@@ -15,6 +15,7 @@ from arc.core.attempt import Attempt
 from arc.core.clock import Clock
 from arc.core.errors import Conflict
 from arc.core.event import Event
+from arc.core.explanation import Explanation
 from arc.core.job import Job, JobRequest, Priority
 from arc.core.journal import STDERR, STDOUT
 from arc.core.page import Page
@@ -22,6 +23,7 @@ from arc.core.states import JobStatus
 from arc.jobs import lifecycle, publish
 from arc.jobs.admission import Admission
 from arc.jobs.claim import running_with_gpus
+from arc.jobs.explain import explain
 from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout
 from arc.jobs.submit import Submission, request_digest
@@ -132,6 +134,14 @@ class Jobs:
             if job.not_before is not None and job.not_before > self.clock.now():
                 return f"its retry at {job.not_before.isoformat(timespec='seconds')}"
             return self.admission.obstacle(job, running_with_gpus(tx)) or "the engine: it fits and starts next"
+
+    def why(self, job_id: str) -> Explanation:
+        """What the job waits for or why it failed, what happens next, and what one can do; NotFound."""
+        with self.store.read() as tx:
+            job = rows.get(tx, job_id)
+            made = attempts.of_job(tx, job_id)
+            steps = [row.step for row in artifacts.checkpoints(tx, job_id)]
+        return explain(job, made, waiting_for=self.waiting_for(job), steps=steps, now=self.clock.now())
 
     def curve(self, job_id: str, name: str, *, max_points: int = 1000) -> Curve:
         """A metric of the job over all its attempts, downsampled to at most `max_points`."""
