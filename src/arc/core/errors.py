@@ -157,8 +157,8 @@ class Cancelled(ArcError):
 
 
 def all_errors() -> list[type[ArcError]]:
-    """Every class of the tree, parents first."""
+    """Every class of the tree above, parents first; what other packages derive from it is not of the tree."""
     found: list[type[ArcError]] = [ArcError]
     for cls in found:
-        found.extend(cls.__subclasses__())
+        found.extend(sub for sub in cls.__subclasses__() if sub.__module__ == __name__)
     return found
