@@ -29,6 +29,7 @@ JOURNAL: Final = "journal.jsonl"
 ORDER: Final = "attempt.json"  # what the engine tells the attempt
 PROCESS: Final = "process.json"  # which process the reaper forked
 EXIT: Final = "exit.json"  # how it ended, written by the reaper
+NO_ROOM: Final = 75  # exit code (EX_TEMPFAIL) of an attempt that found no room on the disk even for its outcome
 ASKED: Final = "asked-to-stop"  # why the engine asked it to stop
 STDOUT: Final = "stdout.log"
 STDERR: Final = "stderr.log"

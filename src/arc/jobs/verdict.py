@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from arc.core.attempt import Failure, FailureClass
+from arc.core.journal import NO_ROOM
 from arc.core.ports import Exit
 from arc.core.recipe import Done
 
@@ -36,6 +37,7 @@ class Stopped:
     why: str
 
 
+_FULL_DISK_S = 60.0  # as an attempt says that still can
 _OUR_FAILURES = {
     "timeout": (FailureClass.TIMEOUT, "it ran longer than its timeout and was ended"),
     "memory": (FailureClass.OOM, "it used more private memory than its limit and was ended"),
@@ -88,7 +90,9 @@ def _reported(failure: Any, log_tail: str) -> Failure:
     return reported.model_copy(update={"log_tail": reported.log_tail or log_tail})
 
 
-def _unreported(end: Exit, log_tail: str) -> Failure:
+def _unreported(end: Exit, log_tail: str) -> Failure | Requeue:
+    if end.code == NO_ROOM:
+        return Requeue("the disk is full: there was no room even for an outcome", delay_s=_FULL_DISK_S, counts=True)
     if end.signal is not None:
         name = signal.Signals(end.signal).name if end.signal in signal.valid_signals() else f"signal {end.signal}"
         return Failure(failure_class=FailureClass.EXIT, message=f"the process was killed by {name}", log_tail=log_tail)

@@ -22,8 +22,8 @@ from pydantic import BaseModel, ValidationError
 from arc import catalog
 from arc.core import order as orders
 from arc.core.clock import Clock, SystemClock
-from arc.core.errors import ArcError, InvalidSpec, RecipeBroken
-from arc.core.journal import ORDER
+from arc.core.errors import ArcError, InvalidSpec, NoSpace, RecipeBroken
+from arc.core.journal import NO_ROOM, ORDER
 from arc.core.ports import LaunchOrder
 from arc.core.process import stat
 from arc.worker import limits, outcomes
@@ -61,7 +61,7 @@ def carry_out(
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
 ) -> int:
-    """Run the recipe of an order and write the outcome; 0, or 1 when it failed or could not say how it ended."""
+    """Run the recipe of an order and write the outcome; 0, 1 when it failed, NO_ROOM when a full disk took not even that."""
     heartbeat = Heartbeat(journal, clock, abandoned=abandoned or stop.ask)
     heartbeat.start()
     try:
@@ -101,7 +101,7 @@ def _conclude(journal: Journal, entry: dict[str, Any], stderr: TextIO) -> int:
         journal.outcome(**entry)
     except (ArcError, OSError) as error:  # sealed from outside, or no room even for this
         outcomes.complain(error, stderr)
-        return 1
+        return NO_ROOM if isinstance(error, NoSpace) else 1
     finally:
         journal.close()
     return int(entry["status"] == "failed")

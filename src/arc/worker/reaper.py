@@ -24,9 +24,9 @@ from typing import Final, NoReturn
 
 from arc.core import groups
 from arc.core.attempt import ProcessIdentity
-from arc.core.journal import EXIT, ORDER, PROCESS, STDERR, STDOUT
+from arc.core.journal import EXIT, NO_ROOM, ORDER, PROCESS, STDERR, STDOUT
 from arc.core.process import everyone, stat
-from arc.worker.durable import sync_folder
+from arc.worker.durable import disk_full, sync_folder
 from arc.worker.outcomes import complain
 from arc.worker.stopping import StopRequest
 
@@ -98,7 +98,7 @@ def _be_the_attempt(staging: Path, *, secret: int, gate: int, shut: Sequence[int
             code = attempt(staging, secret=secret, stop=stop)
     except Exception as error:  # noqa: BLE001 - before the recipe runs: the staging folder or the order is broken
         complain(error, sys.stderr)
-        code = 1
+        code = NO_ROOM if isinstance(error, OSError) and disk_full(error) else 1
     finally:
         try:
             sys.stdout.flush()

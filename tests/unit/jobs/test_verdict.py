@@ -3,6 +3,7 @@
 import pytest
 
 from arc.core.attempt import Failure, FailureClass
+from arc.core.journal import NO_ROOM
 from arc.core.ports import Exit
 from arc.core.recipe import Done
 from arc.jobs.verdict import Requeue, Stopped, judge
@@ -53,6 +54,22 @@ def test_a_recipe_may_ask_to_be_run_later_within_a_day() -> None:
     assert judge({"status": "retry", "after_s": 30, "why": "busy"}, None, CLEAN, log_tail="") == Requeue("busy", 30.0, counts=True)
     assert judge({"status": "retry", "after_s": 1e12, "why": ""}, None, CLEAN, log_tail="") == Requeue("", 86_400.0, counts=True)
     assert judge({"status": "retry", "after_s": None, "why": ""}, None, CLEAN, log_tail="") == Requeue("", 0.0, counts=True)
+
+
+def test_an_attempt_that_found_no_room_even_for_its_outcome_runs_again_later() -> None:
+    found = judge(None, None, Exit(NO_ROOM, None), log_tail="")
+    assert isinstance(found, Requeue)
+    assert (found.delay_s, found.counts) == (60.0, True)
+
+
+def test_who_gave_way_to_a_sigterm_of_somebody_else_is_not_cancelled() -> None:
+    gave_way = {"status": "cancelled", "why": "stop requested", "asked": True}
+    found = judge(gave_way, None, CLEAN, log_tail="")
+    assert isinstance(found, Failure)
+    assert found.failure_class is FailureClass.EXIT
+    assert isinstance(judge(gave_way, "cancel", CLEAN, log_tail=""), Stopped)
+    assert judge(gave_way, "shutdown", CLEAN, log_tail="") == Requeue("the control plane was stopped")
+    assert isinstance(judge({"status": "cancelled", "why": "nothing to do"}, None, CLEAN, log_tail=""), Stopped)
 
 
 def test_a_reported_failure_keeps_its_class_and_field_and_gains_the_log() -> None:
