@@ -88,9 +88,18 @@ def disk(folder: Path, asked: argparse.Namespace) -> Result | str:
         fills = asked.disk_fills
         counts = {"disk": fills, "attempt": fills, "plane": fills // 2}
         story = Story(
-            "Full disk, SQLite", counts, asked.seed, agent_s=asked.minutes * 60 * 0.1, classify=False, troubles={"disk": found.fill}
+            "Full disk, SQLite",
+            counts,
+            asked.seed,
+            agent_s=asked.minutes * 60 * 0.1,
+            classify=False,
+            troubles={"disk": found.fill},
+            open_jobs=24,
         )
-        return tell(story, Plane(folder, workspace=found.workspace))
+        told = tell(story, Plane(folder, workspace=found.workspace))
+        if told.broken:  # what is looked at later must outlive the small disk
+            shutil.copytree(found.workspace, folder / "workspace", symlinks=True)
+        return told
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from time import perf_counter, sleep
 from typing import Literal
 
 from arc.client import Client
+from arc.core.clock import SystemClock, unix
 from arc.core.errors import ArcError, Conflict, TemporaryError
 from arc.core.job import Job
 from arc.core.states import JobStatus
@@ -29,7 +30,7 @@ Answer = Literal["acknowledged", "cut", "refused"]
 class Call:
     """One request and how it was answered."""
 
-    at_s: float
+    at: float  # unix time
     op: str
     key: str
     answer: Answer
@@ -60,7 +61,6 @@ class Feeder:
         self._held: dict[str, float] = {}  # by job id, with the time of its release
         self._next: Wish | None = None
         self._client: Client | None = None
-        self._begun = perf_counter()
 
     @property
     def open(self) -> list[str]:
@@ -170,7 +170,7 @@ class Feeder:
             self._note(op, job_id, "acknowledged", job_id)
 
     def _note(self, op: str, key: str, answer: Answer, said: str) -> None:
-        self.asked.calls.append(Call(perf_counter() - self._begun, op, key, answer, said))
+        self.asked.calls.append(Call(unix(SystemClock().now()), op, key, answer, said))
 
 
 def _will_complete(wish: Wish) -> bool:

@@ -50,6 +50,10 @@ def _story(result: Result) -> list[str]:
         if record.starts_s
         else ""
     )
+    became = (
+        f"{answers}{starts}. Jobs: {_counted(result.statuses)}. Attempts: {_counted(result.outcomes)}; the most of one job: {result.retried}. "
+        f"{result.lines} metric points and {result.events} events recorded; the sweep took {result.swept} files and folders of killed writers."
+    )
     return [
         f"## {story.name} ({result.took_s:.0f} s)",
         "",
@@ -57,13 +61,12 @@ def _story(result: Result) -> list[str]:
         "|---|---|",
         *rows,
         "",
-        f"{answers}{starts}. Jobs: {_counted(result.statuses)}. Attempts: {_counted(result.outcomes)}; the most of one job: {result.retried}. "
-        f"{result.lines} metric points and {result.events} events recorded; the sweep took {result.swept} files and folders of killed writers.",
+        became,
         "",
         *([f"- {said}" for said in result.broken] or ["Nothing was broken."]),
         "",
-    ]  # fmt: skip
+    ]
 
 
-def _counted(counts: "dict[str, int]") -> str:
+def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"

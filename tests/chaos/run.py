@@ -4,12 +4,13 @@ Three stories make up the suite: processes that are killed and paused (on SQLite
 (PostgreSQL), and a disk that is full (a small tmpfs).
 """
 
+import json
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +32,7 @@ class Story:
     counts: dict[str, int]  # of injections, by kind
     seed: int
     agent_s: float  # at most
+    open_jobs: int = 6  # so many are kept waiting or running
     classify: bool = True  # whether classifiers are trained, which takes a dataset and some seconds each
     troubles: dict[str, Trouble] = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ def tell(story: Story, plane: Plane) -> Result:
     found = gather(plane.workspace, plane.database_url)
     result.broken += [*violations(found, result.asked, result.record, calm), *still_alive(found), *_left_in(plane.temporary)]
     _count(result, found)
+    _write_history(result, plane.log.with_name("history.jsonl"))
     result.took_s = perf_counter() - begun
     return result
 
@@ -84,7 +87,7 @@ def _in_peace_and_then(story: Story, plane: Plane, result: Result) -> dict[str, 
 
 
 def _disturb(story: Story, plane: Plane, dataset: str | None, result: Result) -> None:
-    feeder = Feeder(plane, random.Random(f"{story.seed} work"), dataset=dataset)
+    feeder = Feeder(plane, random.Random(f"{story.seed} work"), dataset=dataset, open_jobs=story.open_jobs)
     agent = Agent(plane, random.Random(f"{story.seed} agent"), story.counts, story.troubles)
     result.asked, result.record = feeder.asked, agent.record
     over = threading.Event()
@@ -118,6 +121,12 @@ def _beside(work: Callable[[], None], over: threading.Event) -> Iterator[list[st
 def _left_in(temporary: Path) -> list[str]:
     """What nobody deleted, but for the cache that torch makes there and keeps."""
     return [f"I6: left in TMPDIR: {path.name}" for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
+
+
+def _write_history(result: Result, path: Path) -> None:
+    """What was done and what was answered, in order, for whoever must find out why something did not hold."""
+    told = sorted([*result.record.injections, *result.asked.calls], key=lambda each: each.at)
+    path.write_text("".join(json.dumps(asdict(each)) + "\n" for each in told))
 
 
 def _count(result: Result, found: Evidence) -> None:
