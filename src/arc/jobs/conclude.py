@@ -11,7 +11,7 @@ import random
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from arc.core.artifact import Artifact
 from arc.core.attempt import Failure
@@ -30,9 +30,13 @@ from arc.store import jobs as rows
 from arc.store.engine import Tx
 
 
+# A disk that is full or can only be read; no descriptors, processes or memory left.
+_WITHOUT_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+
 def without_room(why: str, error: OSError, *, delay_s: float) -> Requeue:
-    """Run again later; a full disk uses up no retry, because it says nothing about the job."""
-    return Requeue(why, delay_s=delay_s, counts=error.errno not in (errno.ENOSPC, errno.EDQUOT))
+    """Run again later; a machine that has run out of something uses up no retry, because it says nothing about the job."""
+    return Requeue(why, delay_s=delay_s, counts=error.errno not in _WITHOUT_ROOM)
 
 
 def note_asked(staging: Path, ending: str) -> None:

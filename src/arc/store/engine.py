@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,12 @@ class Store:
             os.link(part, path)
         except FileExistsError:
             pass
+        except OSError as error:
+            raise PermanentError(f"the store {path} cannot be made: {error.strerror}", field="store") from None
         finally:
             for name in (part.name, f"{part.name}-wal", f"{part.name}-shm"):
-                part.with_name(name).unlink(missing_ok=True)
+                with suppress(OSError):  # on a disk that can only be read, what is not there cannot be removed either
+                    part.with_name(name).unlink(missing_ok=True)
 
     @property
     def dialect(self) -> str:
