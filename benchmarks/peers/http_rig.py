@@ -14,6 +14,7 @@ from rigs import serve
 from arc.api.control import ControlPlane
 from arc.app import build
 from arc.settings import Settings
+from arc.telemetry import logs
 
 
 class Wanted(BaseModel):
@@ -52,6 +53,7 @@ def arc(folder: Path, port: int) -> ControlPlane:
 
 def main() -> None:
     """Serve until stdin ends."""
+    logs.configure(stream=sys.stderr)
     (bare if sys.argv[1] == "bare" else arc)(Path(sys.argv[2]), int(sys.argv[3]))
     serve(lambda count: [count])
 

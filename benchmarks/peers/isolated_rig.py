@@ -17,7 +17,9 @@ def arc(folder: str) -> None:
     from arc.app import build
     from arc.core.job import JobRequest
     from arc.settings import Settings
+    from arc.telemetry import logs
 
+    logs.configure(stream=sys.stderr)
     nothing = JobRequest(recipe="probe.faults", params={"faults": {"epochs": 0}})
 
     async def main() -> None:

@@ -36,7 +36,7 @@ class Rig:
         self.said: list[Any] = []
         self._process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE,
-            stderr=subprocess.DEVNULL if quiet else None, env={**os.environ, "PYTHONPATH": str(HERE)},
+            stderr=subprocess.DEVNULL if quiet else None, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))},
         )  # fmt: skip
         if self._line() != "ready":
             raise RuntimeError(f"{name} did not start")

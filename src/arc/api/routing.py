@@ -114,12 +114,13 @@ def _invalid(name: str, message: str) -> RequestValidationError:
     return RequestValidationError([{"type": "unknown", "loc": ("query", name[:80]), "msg": message, "input": None}])
 
 
-def _house(request: Request) -> App:
+# Async, although they wait for nothing: the framework takes a thread for each that is not.
+async def _house(request: Request) -> App:
     app: App = request.app.state.arc
     return app
 
 
-def _asker(request: Request) -> Actor:
+async def _asker(request: Request) -> Actor:
     actor: Actor = request.scope["state"]["actor"]
     return actor
 
