@@ -30,6 +30,7 @@ from arc.jobs.claim import Claimer
 from arc.jobs.cleaning import Cleaning, Keeping
 from arc.jobs.engine import Engine, Intervals
 from arc.jobs.experiments import Experiments
+from arc.jobs.figures import Figures
 from arc.jobs.house import House
 from arc.jobs.hub import Hub
 from arc.jobs.leases import Leases
@@ -62,6 +63,7 @@ class App:
     access: Access
     hub: Hub
     engine: Engine
+    figures: Figures
     clock: Clock
     executor: ThreadPoolExecutor
     _lock: int | None = field(default=None, repr=False)
@@ -130,7 +132,7 @@ def build(
         sample_interval_s=settings.sample_interval_s,
         stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )
-    available = backends or {"local": LocalBackend()}
+    available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders)}
     if settings.backend not in available:
         raise InvalidSpec(
             f"setting backend = {settings.backend!r}: there is {', '.join(available)}", field="backend", value=settings.backend
@@ -155,6 +157,7 @@ def build(
         access=Access(store, workspace / "secrets"),
         hub=hub,
         engine=engine,
+        figures=house.figures,
         clock=clock,
         executor=executor,
     )

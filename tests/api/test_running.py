@@ -97,6 +97,12 @@ def test_numbers_for_prometheus(client: httpx.Client, done: dict[str, Any]) -> N
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {sample.name for family in text_string_to_metric_families(answer.text) for sample in family.samples}
     assert {"arc_attempts_running", "arc_http_requests_total", "arc_memory_free_bytes", "process_cpu_seconds_total"} <= found
+    assert {
+        "arc_attempts_ended_total",
+        "arc_claim_latency_seconds_count",
+        "arc_start_latency_seconds_sum",
+        "arc_journal_lag_bytes",
+    } <= found
     assert done["job_id"] not in answer.text
 
 

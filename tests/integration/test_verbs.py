@@ -1,5 +1,6 @@
 """The verbs of jobs and experiments on a real store: what is refused, what is frozen, what is answered twice."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from arc.core.errors import ArcError, Conflict, Forbidden, InvalidSpec, NotFound
 from arc.core.experiment import Experiment
 from arc.core.job import Job, JobRequest
 from arc.core.states import JobStatus
+from arc.jobs import reading
 from arc.settings import Settings
 from arc.store import experiments
 from arc.store import jobs as rows
@@ -196,3 +198,16 @@ def test_a_workspace_may_have_any_name(tmp_path: Path, name: str) -> None:
     built = build(Settings(workspace=tmp_path / name))
     built.close()
     assert (tmp_path / name / "arc.db").is_file()
+
+
+def test_what_jobs_wait_for_is_counted_by_kind(app: App) -> None:
+    first = submit(app)
+    submit(app, needs=[first.id])
+    app.jobs.hold(submit(app).id, actor="test")
+    submit(app, memory_gb=60_000.0)
+    later = submit(app)
+    with app.store.write() as tx:
+        rows.update(tx, later.id, not_before=app.clock.now() + timedelta(hours=1))
+    found = reading.waiting(app.store, app.jobs.admission, now=app.clock.now())
+    assert found == {"engine": 1, "jobs": 1, "hold": 1, "memory": 1, "backoff": 1}
+    assert reading.journal_lag(app.store, app.layout) == 0

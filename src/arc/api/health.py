@@ -3,6 +3,7 @@
 Liveness asks nobody, so it answers while the store is slow; to a caller who says who they are it tells more.
 """
 
+import math
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,8 @@ from arc import __version__
 from arc.api.routing import ArcRoute, House, public, viewer
 from arc.app import App
 from arc.jobs import reading
-from arc.telemetry.numbers import Snapshot
+from arc.jobs.figures import Observed
+from arc.telemetry.numbers import Latency, Snapshot
 
 router = APIRouter(route_class=ArcRoute, tags=["health"])
 
@@ -55,7 +57,7 @@ async def health(request: Request, house: House) -> Any:
     responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(request: Request) -> Response:
-    """Jobs by status and priority, running attempts, requests, memory, GPUs and this process, for Prometheus."""
+    """Jobs by status, priority and what they wait for, attempts, latencies, requests, memory, GPUs and this process, for Prometheus."""
     return Response(request.app.state.numbers.text(), media_type="text/plain; version=0.0.4")
 
 
@@ -67,4 +69,16 @@ def openapi(request: Request) -> JSONResponse:
 
 def snapshot(app: App) -> Snapshot:
     """What the numbers are made of; called when somebody scrapes."""
-    return Snapshot(jobs=reading.queue(app.store), attempts=reading.running_attempts(app.store))
+    return Snapshot(
+        jobs=reading.queue(app.store),
+        attempts=reading.running_attempts(app.store),
+        waiting=reading.waiting(app.store, app.jobs.admission, now=app.clock.now()),
+        ended=app.figures.attempts(),
+        adopted=app.figures.adoptions(),
+        latencies={name: _latency(observed) for name, observed in app.figures.latencies().items()},
+        journal_lag_bytes=reading.journal_lag(app.store, app.layout),
+    )
+
+
+def _latency(observed: Observed) -> Latency:
+    return Latency(list(zip((*observed.bounds_s, math.inf), observed.up_to, strict=True)), observed.sum_s)

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from arc import catalog
 from arc.core.attempt import Attempt, ProcessIdentity
 from arc.core.errors import ArcError, LeaseLost, TemporaryError
@@ -27,6 +29,7 @@ from arc.jobs.verdict import Ending, Requeue, Verdict
 from arc.store import attempts, events
 from arc.store import jobs as rows
 
+_log = structlog.get_logger(__name__)
 _COALESCE_S = 0.02  # busy journals are committed at most this often
 _BLIND = 3.0  # samples missed in a row: the engine itself was stopped
 _GONE_S = 10.0  # after a kill, say so when the process is still there
@@ -70,6 +73,9 @@ class Attendance:
 
     async def launch(self, order: LaunchOrder) -> None:
         """Start the attempt and attend it to its end."""
+        job, figures, clock = self.job, self._house.figures, self._house.clock
+        waited_s = figures.claimed(job, now=clock.now())
+        _log.info("claimed", job_id=job.id, attempt=job.attempt, recipe=job.recipe, priority=job.priority.value, waited_s=waited_s)
         try:
             await self._house.run(_prepare, self._house.layout, self.job, self._staging)
             self.identity = await self._backend.launch(order)
@@ -82,6 +88,8 @@ class Attendance:
         except OSError as error:
             await self._end(without_room(f"the attempt could not be started: {error}", error, delay_s=5.0))
             return
+        since_s = figures.started(job, now=clock.now())
+        _log.info("launched", job_id=job.id, attempt=job.attempt, pid=self.identity.pid, since_submitted_s=since_s)
         await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, about=self.job.id, quiet=True)
         await self.attend(self.identity)
 

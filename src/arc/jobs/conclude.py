@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import structlog
+
 from arc.core.artifact import Artifact
 from arc.core.attempt import Failure
 from arc.core.errors import ArcError, LeaseLost
@@ -28,6 +30,8 @@ from arc.jobs.verdict import Ending, Requeue, Verdict, judge
 from arc.store import artifacts, attempts, experiments
 from arc.store import jobs as rows
 from arc.store.engine import Tx
+
+_log = structlog.get_logger(__name__)
 
 
 # A disk that is full or can only be read; no descriptors, processes or memory left.
@@ -99,8 +103,22 @@ class Conclusion:
         except LeaseLost:  # it has ended: an earlier try was committed, and only its answer was lost
             job = await self._house.patiently(self._current, about=self._job.id)
         except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
-            job = await self._house.write(self._end_in, failure_of(error), exit_, None, about=self._job.id)
+            verdict = failure_of(error)
+            job = await self._house.write(self._end_in, verdict, exit_, None, about=self._job.id)
+        self._tell(verdict, exit_, job)
         await self._house.patiently(self._tidy, job, about=self._job.id)
+
+    def _tell(self, verdict: Verdict, exit_: Exit, job: Job) -> None:
+        """Count the end of the attempt, and say it in the log: what it was, and what became of the job."""
+        failure = lifecycle.failure_in(verdict)
+        outcome, kind = lifecycle.outcome_of(verdict), failure.failure_class if failure else None
+        self._house.figures.ended(outcome, kind)
+        known = {"job_id": self._job.id, "attempt": self._job.attempt}
+        ending = {"outcome": outcome, "failure_class": kind and kind.value, "exit_code": exit_.code, "signal": exit_.signal}
+        _log.info("ended", **known, **ending, status=job.status.value)
+        if job.status is JobStatus.QUEUED:
+            why = failure.message if failure else job.reason
+            _log.info("requeued", **known, why=why, not_before=job.not_before and job.not_before.isoformat(), retry=job.retry_count)
 
     def _current(self) -> Job:
         with self._house.store.read() as tx:

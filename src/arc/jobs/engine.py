@@ -254,6 +254,8 @@ class Engine:
             return
         liveness = await self._backends[attempt.backend].alive(identity)
         if await self._house.write(_note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True):
+            self._house.figures.adopted()
+            _log.info("adopted", job_id=attempt.job_id, attempt=attempt.number, pid=identity.pid, found=liveness.value)
             await attendance.attend(identity)
 
     # --- sampling ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ the store takes it: while a disk is full or a database restarts the attempt goes
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from arc.artifacts import ArtifactStore
 from arc.core.clock import Clock
 from arc.core.errors import NoSpace, StoreBusy
 from arc.jobs import lifecycle
+from arc.jobs.figures import Figures
 from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout
 from arc.jobs.stall import StallRules
@@ -39,6 +40,7 @@ class House:
     verbs: Mapping[str, lifecycle.CompletionVerb]
     sample_interval_s: float
     stall: StallRules
+    figures: Figures = field(default_factory=Figures)
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run a short synchronous function on the thread pool."""

@@ -96,12 +96,12 @@ def end(
 ) -> Job:
     """Record the end of the job's current attempt and move the job on; whoever asked to cancel it gets that, unless it is done."""
     one_by_one(tx)
-    failure = verdict if isinstance(verdict, Failure) else verdict.failure if isinstance(verdict, Requeue) else None
+    failure = failure_in(verdict)
     attempts.finish(
         tx,
         job.id,
         job.attempt,
-        outcome=_outcome(verdict),
+        outcome=outcome_of(verdict),
         ended_at=clock.now(),
         exit_code=exit_.code,
         signal=exit_.signal,
@@ -119,7 +119,13 @@ def end(
     return _fail(tx, job, verdict, retry_at, clock)
 
 
-def _outcome(verdict: Verdict) -> AttemptOutcome:
+def failure_in(verdict: Verdict) -> Failure | None:
+    """What is recorded as the failure of an attempt that ended so."""
+    return verdict if isinstance(verdict, Failure) else verdict.failure if isinstance(verdict, Requeue) else None
+
+
+def outcome_of(verdict: Verdict) -> AttemptOutcome:
+    """What is recorded as the outcome of an attempt that ended so."""
     if isinstance(verdict, Done):
         return "done"
     if isinstance(verdict, Failure):

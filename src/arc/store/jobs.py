@@ -123,6 +123,18 @@ def queue(tx: Tx) -> dict[tuple[str, str], int]:
     return {(status, _RANKS[rank].value): count for status, rank, count in tx.conn.execute(query)}
 
 
+def waiting(tx: Tx, *, now: datetime) -> dict[str, int]:
+    """How many jobs wait for other jobs (`jobs`), for a person (`hold`), for their retry (`backoff`), and for room (`ready`)."""
+    reason = sa.case(
+        (t.jobs.c.status == "pending", "jobs"),
+        (t.jobs.c.hold.is_(True), "hold"),
+        (t.jobs.c.not_before > bindparam("now", now, type_=t.Moment()), "backoff"),
+        else_="ready",
+    ).label("waits_for")
+    query = select(reason, func.count()).where(t.jobs.c.status.in_(("pending", "queued"))).group_by("waits_for")
+    return {row[0]: row[1] for row in tx.conn.execute(query)}
+
+
 _FIRST_QUEUED = (
     select(t.jobs)
     .where(

@@ -5,15 +5,29 @@ store. Requests are counted by the template of the route, never by the path, so 
 does not grow with the number of jobs.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from arc.telemetry import system
+
+_LATENCIES = {
+    "claim": "From the submission of a job to the claim of its first attempt.",
+    "start": "From the submission of a job to its first process.",
+}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A histogram: for each bound in seconds (the last is infinity) how many were at most that long, and the sum of all."""
+
+    up_to: Sequence[tuple[float, int]]
+    sum_s: float
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,11 @@ class Snapshot:
 
     jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (status, priority) -> jobs
     attempts: int = 0  # running now
+    waiting: Mapping[str, int] = field(default_factory=dict)  # what for -> jobs
+    ended: Mapping[tuple[str, str], int] = field(default_factory=dict)  # (outcome, class of failure or empty) -> attempts
+    adopted: int = 0
+    latencies: Mapping[str, Latency] = field(default_factory=dict)  # claim, start
+    journal_lag_bytes: int = 0
 
 
 class Numbers:
@@ -60,7 +79,26 @@ class _Queue(Collector):
             jobs.add_metric([status, priority], count)
         yield jobs
         yield GaugeMetricFamily("arc_attempts_running", "Attempts that run now.", value=now.attempts)
+        waiting = GaugeMetricFamily("arc_jobs_waiting", "Jobs that wait, by what for.", labels=["reason"])
+        for reason, count in sorted(now.waiting.items()):
+            waiting.add_metric([reason], count)
+        yield waiting
+        yield from _engine(now)
         yield from _machine()
+
+
+def _engine(now: Snapshot) -> Iterator[Metric]:
+    """What the engine of this process has counted since it began, and how far it is behind."""
+    ended = CounterMetricFamily("arc_attempts_ended", "Attempts that ended, by outcome and class of failure.", labels=["outcome", "class"])
+    for (outcome, failure_class), count in sorted(now.ended.items()):
+        ended.add_metric([outcome, failure_class], count)
+    yield ended
+    yield CounterMetricFamily("arc_attempts_adopted", "Attempts taken up from an earlier control plane.", value=now.adopted)
+    lag = "Bytes of the journals of running attempts that are not recorded yet."
+    yield GaugeMetricFamily("arc_journal_lag_bytes", lag, value=now.journal_lag_bytes)
+    for name, latency in sorted(now.latencies.items()):
+        buckets = [("+Inf" if math.isinf(bound) else repr(bound), count) for bound, count in latency.up_to]
+        yield HistogramMetricFamily(f"arc_{name}_latency_seconds", _LATENCIES.get(name, name), buckets=buckets, sum_value=latency.sum_s)
 
 
 def _machine() -> Iterator[Metric]:

@@ -118,6 +118,7 @@ class JobsContract:
         )
         assert ids(read(store, lambda tx: jobs.claimable(tx, now=MOMENT))) == ["job_3", "job_2", "job_4", "job_1"]
         assert ids(read(store, lambda tx: jobs.claimable(tx, now=after(10), limit=4))) == ["job_3", "job_2", "job_4", "job_6"]
+        assert read(store, lambda tx: jobs.waiting(tx, now=MOMENT)) == {"ready": 4, "hold": 1, "backoff": 1, "jobs": 1}
 
     def test_the_queue_without_some_roles(self, store: Store) -> None:
         light = job().requires.model_copy(update={"role": "light"})
