@@ -67,6 +67,20 @@ def read_gpus() -> list[GpuReading]:
     return found
 
 
+def gpu_holders() -> frozenset[int]:
+    """Processes for which the driver holds memory on some GPU; none without a driver. In a container they may be the host's numbers."""
+    if not _nvml():
+        return frozenset()
+    found: set[int] = set()
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        try:
+            device = pynvml.nvmlDeviceGetHandleByIndex(index)
+            found.update(int(process.pid) for process in pynvml.nvmlDeviceGetComputeRunningProcesses(device))
+        except pynvml.NVMLError:
+            continue
+    return frozenset(found)
+
+
 def _gpu(index: int) -> GpuReading:
     device = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(device)

@@ -52,6 +52,14 @@ def test_gpus_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (second.name, second.util) == ("A100", None)
 
 
+def test_who_holds_memory_is_asked_of_each_gpu_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    Driver().install(monkeypatch)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", lambda index: [SimpleNamespace(pid=100 + index)])
+    assert 100 in system.gpu_holders()
+    monkeypatch.setattr(system, "_nvml", lambda: False)
+    assert system.gpu_holders() == frozenset()
+
+
 def test_no_driver_means_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)

@@ -9,9 +9,12 @@ another one; a launch that was under way is settled by who takes the name `proce
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import structlog
 
 from arc.core import groups
 from arc.core import order as orders
@@ -24,22 +27,33 @@ from arc.jobs.backends.environment import scrubbed
 from arc.jobs.backends.remains import sweep
 from arc.jobs.backends.warm_link import NotSent, WarmLink
 
+_log = structlog.get_logger(__name__)
+_GPU_LOOK_S: Final = 0.1
+_GPU_LOOKS: Final = 100  # a driver that needs longer than this is stuck
+
 
 class LocalBackend:
     """Implements `arc.core.ports.Backend` with processes of this machine.
 
     `environment` is what is scrubbed and handed on (this process's own when None); `preload` names the recipes
-    that the warm server imports beforehand (all, and torch, when None).
+    that the warm server imports beforehand (all, and torch, when None); `gpu_holders` tells for which processes the
+    driver holds memory on a GPU.
     """
 
     name = "local"
 
     def __init__(
-        self, *, environment: Mapping[str, str] | None = None, preload: Sequence[str] | None = None, launch_timeout_s: float = 180.0
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        preload: Sequence[str] | None = None,
+        launch_timeout_s: float = 180.0,
+        gpu_holders: Callable[[], AbstractSet[int]] | None = None,
     ) -> None:
         self._environment = scrubbed(environment)
         self._preload = preload
         self._launch_timeout_s = launch_timeout_s  # the first launch waits for the imports, on a slow disk for long
+        self._gpu_holders = gpu_holders
         self._link: WarmLink | None = None
         self._starting: asyncio.Lock | None = None
 
@@ -91,7 +105,18 @@ class LocalBackend:
             if read_exit(staging) is None:
                 await _gone(identity.pid, identity.start_time)
                 await asyncio.to_thread(sweep, identity)
+            await self._gpu_let_go(identity.pid)
         return await asyncio.to_thread(_how_it_ended, staging)
+
+    async def _gpu_let_go(self, pid: int) -> None:
+        """Wait until the driver has given back what the process held on a GPU: the next attempt there will need it."""
+        if self._gpu_holders is None:
+            return
+        for _ in range(_GPU_LOOKS):
+            if pid not in await asyncio.to_thread(self._gpu_holders):
+                return
+            await asyncio.sleep(_GPU_LOOK_S)
+        _log.warning("the driver still holds memory on a GPU for a process that is gone", pid=pid)
 
     async def stop(self, identity: ProcessIdentity) -> None:
         """Ask the attempt to checkpoint and end."""
