@@ -7,23 +7,25 @@ events take turns, so that a reader who has seen event n will never see a smalle
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 
 from arc.core.event import Event
 from arc.store import tables as t
 from arc.store.engine import Tx
+from arc.store.prepared import Prepared
 
-_NEXT = update(t.counters).where(t.counters.c.name == "events").values(value=t.counters.c.value + 1).returning(t.counters.c.value)
-_INSERT = insert(t.events)
+_COUNTER = update(t.counters).where(t.counters.c.name == literal_column("'events'"))
+_NEXT = Prepared(_COUNTER.values(value=t.counters.c.value + literal_column("1")).returning(t.counters.c.value))
+_INSERT = Prepared(insert(t.events), tuple(Event.model_fields))
 _AFTER = select(t.events).where(t.events.c.seq > bindparam("after")).order_by(t.events.c.seq).limit(bindparam("most", type_=sa.Integer()))
 _OF_SUBJECT = _AFTER.where(t.events.c.subject == bindparam("subject"))
 
 
 def append(tx: Tx, *, subject: str, kind: str, actor: str, detail: dict[str, Any] | None = None) -> Event:
     """Write one event."""
-    seq = tx.conn.execute(_NEXT).scalar_one()
+    seq = _NEXT.run(tx.conn, {}).scalar_one()
     event = Event(seq=seq, subject=subject, kind=kind, at=tx.clock.now(), actor=actor, detail=detail or {})
-    tx.conn.execute(_INSERT, dict(event))
+    _INSERT.run(tx.conn, dict(event))
     return event
 
 

@@ -21,9 +21,10 @@ from arc.store import events
 from arc.store import tables as t
 from arc.store.engine import Tx
 from arc.store.nouns import check_limit, clean, decode_cursor, encode_cursor
+from arc.store.prepared import Prepared
 
 _RANKS = list(Priority)
-_INSERT = sa.insert(t.jobs)
+_INSERT = Prepared(sa.insert(t.jobs), tuple(column.name for column in t.jobs.columns))
 _INSERT_NEED = sa.insert(t.job_needs)
 _INSERT_REFERENCE = sa.insert(t.job_references)
 _BY_ID = select(t.jobs).where(t.jobs.c.id == bindparam("wanted"))
@@ -58,7 +59,7 @@ def insert(tx: Tx, job: Job, *, key: str | None = None, request_digest: str | No
     """Write a new job; Conflict when its id or its idempotency key is there already."""
     values = clean({name: getattr(job, name) for name in Job.model_fields if name not in ("needs", "priority")})
     values |= {"rank": job.priority.rank, "status": job.status.value, "idempotency_key": key, "request_digest": request_digest}
-    tx.conn.execute(_INSERT, values)
+    _INSERT.run(tx.conn, values)
     if job.needs:
         tx.conn.execute(_INSERT_NEED, [{"job_id": job.id, "needs_id": need} for need in job.needs])
     refs = [parse_input(text, field="inputs") for text in job.inputs.values()]
