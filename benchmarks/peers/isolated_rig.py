@@ -1,6 +1,7 @@
-"""Rigs of bench_isolated: `isolated_rig.py arc|rq WHERE`; a turn submits so many no-op jobs and waits for the last.
+"""Rigs of bench_isolated: `isolated_rig.py arc|rq|rq-torch WHERE`; a turn submits so many no-op jobs and waits for the last.
 
-RQ's two workers fork a process for each job, their default; ours forks one under a reaper, with two slots.
+RQ's two workers fork a process for each job, their default; ours forks one under a reaper, with two slots, and from a
+process that has torch in memory. `rq-torch` gives RQ's workers torch as well.
 """
 
 import asyncio
@@ -41,14 +42,15 @@ def arc(folder: str) -> None:
     asyncio.run(main())
 
 
-def rq(port: str) -> None:
-    """Two workers, default settings."""
+def rq(port: str, *, before: str = "") -> None:
+    """Two workers, default settings; `before` is what they run before they begin."""
     import redis
     import rq as peer
 
     connection = redis.Redis(port=int(port))
     queue = peer.Queue(connection=connection)
-    command = [str(Path(sys.executable).parent / "rq"), "worker", "--quiet", "--url", f"redis://127.0.0.1:{port}"]
+    work = f"import redis, rq; rq.Worker(['default'], connection=redis.Redis(port={int(port)})).work(logging_level='ERROR')"
+    command = [sys.executable, "-c", before + work]
     workers = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for _ in range(2)]
 
     def turn(count: int) -> list[float]:
@@ -68,4 +70,7 @@ def rq(port: str) -> None:
 
 
 if __name__ == "__main__":
-    {"arc": arc, "rq": rq}[sys.argv[1]](sys.argv[2])
+    if sys.argv[1] == "arc":
+        arc(sys.argv[2])
+    else:
+        rq(sys.argv[2], before="import torch; " if sys.argv[1] == "rq-torch" else "")
