@@ -21,7 +21,7 @@ from pathlib import Path
 from arc.core.access import Actor, Role, Token
 from arc.core.errors import Forbidden, NotFound, Unauthorized
 from arc.core.ids import check_name, new_id
-from arc.store import attempts, events, tokens
+from arc.store import attempts, events, jobs, tokens
 from arc.store.engine import Store, Tx
 
 FIRST = "first"
@@ -177,7 +177,8 @@ def _attempt_actor(tx: Tx, hashed: str) -> Actor:
     attempt = attempts.by_capability(tx, hashed)
     if attempt is None:
         raise Unauthorized("this token is not valid, or was revoked")
-    return Actor(name=f"{attempt.job_id}.{attempt.number}", role=Role.VIEWER, job_id=attempt.job_id)
+    orchestrates = jobs.get(tx, attempt.job_id).requires.role == "orchestrator"
+    return Actor(name=f"job:{attempt.job_id}", role=Role.VIEWER, job_id=attempt.job_id, orchestrates=orchestrates)
 
 
 def _private_folder(folder: Path) -> None:

@@ -64,6 +64,7 @@ class App:
     hub: Hub
     engine: Engine
     figures: Figures
+    claimer: Claimer
     clock: Clock
     executor: ThreadPoolExecutor
     _lock: int | None = field(default=None, repr=False)
@@ -158,6 +159,7 @@ def build(
         hub=hub,
         engine=engine,
         figures=house.figures,
+        claimer=claimer,
         clock=clock,
         executor=executor,
     )

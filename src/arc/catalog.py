@@ -33,6 +33,7 @@ BUILTIN: list[Row] = [
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
     Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
+    Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
 ]
 
 

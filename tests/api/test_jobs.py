@@ -237,9 +237,30 @@ def test_a_capability_reads_its_own_job_and_nothing_else(house: House) -> None:
             is_problem(attempt.post(path), 403)
 
 
-def with_capability(house: House) -> tuple[Any, str]:
+def test_an_attempt_that_orchestrates_submits_jobs_and_reads_those_alone(house: House) -> None:
+    job, secret = with_capability(house, role="orchestrator")
+    other = house.job()
+    with house.client(None, Authorization=f"Bearer {secret}") as attempt:
+        child = submit(attempt)["job_id"]
+        assert attempt.get(f"/jobs/status/{child}").json()["submitted_by"] == f"job:{job.id}"
+        assert attempt.get(f"/jobs/{child}/why").status_code == 200
+        for path in (f"/jobs/status/{other.id}", "/jobs/status/job_none", "/jobs/list", "/events", "/tokens"):
+            is_problem(attempt.get(path), 403)
+        for path in (f"/jobs/cancel/{child}", f"/jobs/hold/{other.id}", f"/jobs/resume/{other.id}", "/tokens"):
+            is_problem(attempt.post(path), 403)
+    house.move(job, JobStatus.COMPLETED)
+    with house.app.store.write() as tx:
+        attempts.finish(tx, job.id, job.attempt, outcome="done", ended_at=tx.clock.now())
+    with house.client(None, Authorization=f"Bearer {secret}") as attempt:
+        is_problem(attempt.post("/jobs", json={"recipe": RECIPE}), 401)
+
+
+def with_capability(house: House, *, role: str = "task") -> tuple[Any, str]:
     """A running job and the secret of its attempt."""
-    job = house.move(house.job(), JobStatus.RUNNING)
+    waiting = house.job()
+    with house.app.store.write() as tx:
+        rows.update(tx, waiting.id, requires=waiting.requires.model_copy(update={"role": role}))
+    job = house.move(waiting, JobStatus.RUNNING)
     with house.app.store.write() as tx:
         now = tx.clock.now()
         attempts.insert(
@@ -250,8 +271,8 @@ def with_capability(house: House) -> tuple[Any, str]:
                 gpu_ids=(), started_at=now, ended_at=None,
             ),
         )  # fmt: skip
-        attempts.set_capability(tx, job.id, job.attempt, secret_hash=digest("capability-secret"))
-    return job, "capability-secret"
+        attempts.set_capability(tx, job.id, job.attempt, secret_hash=digest(f"capability-{job.id}"))
+    return job, f"capability-{job.id}"
 
 
 def test_why_a_job_waits_and_why_one_failed(house: House, admin: httpx.Client) -> None:

@@ -100,6 +100,7 @@ class ControlPlane:
         web = create_app(self.app)
         self._server = _Server(_config(web), web.state.stopping)
         try:
+            self.app.claimer.control_url = self.url  # where attempts find this control plane
             await self.app.start(engine=self._engine)
         except BaseException:
             self._socket.close()

@@ -4,7 +4,8 @@ Every route is declared with a role; one without it cannot be registered, so not
 Before the framework parses anything, the route checks the role of the asker, refuses query parameters it
 does not know (a misspelt filter must not silently list everything) and reads the body as strict JSON.
 
-An attempt that asks with its capability is a viewer of its own job and of nothing else.
+An attempt that asks with its capability is a viewer of its own job and of nothing else; one of the role orchestrator
+may also submit jobs, and is a viewer of those.
 """
 
 from collections.abc import Callable, Coroutine
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -20,7 +22,7 @@ from arc.api import json
 from arc.api.guard import OPEN_PATHS, SAFE_METHODS
 from arc.app import App
 from arc.core.access import Actor, Role
-from arc.core.errors import Forbidden
+from arc.core.errors import Forbidden, NotFound
 
 ROLE = "x-role"
 PUBLIC = "public"
@@ -54,20 +56,23 @@ class ArcRoute(APIRoute):
         parsed = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            self._check_role(request)
+            await self._check_role(request)
             self._check_query(request)
             return await parsed(await self._read(request))
 
         return handle
 
-    def _check_role(self, request: Request) -> None:
+    async def _check_role(self, request: Request) -> None:
         if self.role is None:
             return
         actor: Actor | None = request.scope["state"].get("actor")
+        if actor is not None and actor.orchestrates and (request.method, self.path) == ("POST", "/jobs"):
+            return
         if actor is None or actor.role.rank < self.role.rank:
             raise Forbidden(f"the role {self.role.value} is needed for this; yours is {actor.role.value if actor else 'none'}")
-        if actor.job_id is not None and (request.method != "GET" or request.path_params.get("job_id") != actor.job_id):
-            raise Forbidden("an attempt may read its own job only")
+        if actor.job_id is not None and not await _may_read(request, actor):
+            others = " and the jobs it submitted" if actor.orchestrates else ""
+            raise Forbidden(f"an attempt may read its own job{others} only")
 
     def _check_query(self, request: Request) -> None:
         pairs = request.query_params.multi_items()
@@ -88,6 +93,21 @@ class ArcRoute(APIRoute):
         if request.method not in SAFE_METHODS and _has_body(request):
             raise HTTPException(400, "this route takes no body", headers=json.CLOSE)
         return request
+
+
+async def _may_read(request: Request, attempt: Actor) -> bool:
+    """Whether an attempt may read what is asked for: its own job, or, when it orchestrates, one that it submitted."""
+    job_id = request.path_params.get("job_id")
+    if request.method != "GET" or job_id is None:
+        return False
+    if job_id == attempt.job_id or not attempt.orchestrates:
+        return bool(job_id == attempt.job_id)
+    house: App = request.app.state.arc
+    try:
+        job = await run_in_threadpool(house.jobs.get, job_id)
+    except NotFound:
+        return False  # what it may not see, it may not find out about
+    return job.submitted_by == attempt.name
 
 
 class _Read(Request):

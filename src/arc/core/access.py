@@ -39,3 +39,4 @@ class Actor(BaseModel):
     name: str
     role: Role
     job_id: str | None = None  # set when the caller is an attempt with its capability
+    orchestrates: bool = False  # that attempt may submit jobs, and read those it submitted

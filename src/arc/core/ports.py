@@ -96,6 +96,8 @@ class RunContext(Protocol):
     device: str
     threads: int
     simulated: bool
+    secret: str  # what the attempt asks the control plane with; it may read its own job, an orchestrator may submit jobs
+    control_url: str | None  # where it asks; None when no control plane is served
     shrink: int  # each batch is worked on in 2 ** shrink pieces, because larger ones did not fit
 
     def input(self, name: str) -> ResolvedInput:

@@ -1,6 +1,6 @@
-"""probe.faults, the torch-free side: a training that learns nothing and breaks on purpose.
+"""The probes, the torch-free side: a training that learns nothing and breaks on purpose, and a job that runs such trainings.
 
-It is part of the product so that everyone can test what ARC promises; a control plane takes it only with
+They are part of the product so that everyone can test what ARC promises; a control plane takes them only with
 ARC_ALLOW_FAULT_JOBS=1.
 """
 
@@ -58,4 +58,23 @@ FAULTS = RecipeSpec(
     outputs={"probe.json": "result"},
     needs=Needs(role="task", memory_gb=0.1, gpus=0, threads=1),
     checkpoints=True,
+)
+
+
+class OrchestrateParams(BaseModel):
+    """Parameters of probe.orchestrate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    children: int = Field(2, ge=0, le=100, description="How many jobs of probe.faults to submit and wait for, all at once.")
+    faults: Faults = Field(Faults(), description="What happens in each of them.")
+
+
+ORCHESTRATE = RecipeSpec(
+    name="probe.orchestrate",
+    version="1",
+    params=OrchestrateParams,
+    title="A job that submits jobs and waits for them",
+    purpose="probe",
+    needs=Needs(role="orchestrator", memory_gb=0.1, gpus=0, threads=1),
 )
