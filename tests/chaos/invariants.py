@@ -65,6 +65,8 @@ def acknowledged(found: Evidence, asked: Asked) -> Iterator[str]:
     for key, ids in found.keys.items():
         if len(ids) > 1 or not (key in known or key.startswith("key:calm-")):
             yield f"I1: the key {key} has {ids}"
+        for job_id in set(ids) - set(found.jobs):
+            yield f"I1: the key {key} has {job_id}, and there is no such job"
     for job in found.jobs.values():
         if not job.terminal:
             yield f"I1: {job.id} ({job.recipe}) is lost: still {job.status} at attempt {job.attempt}"
@@ -193,7 +195,7 @@ def recorded_once(found: Evidence, job: Job) -> Iterator[str]:
 def same_curves(found: Evidence, asked: Asked, calm: dict[str, str]) -> Iterator[str]:
     """C."""
     for key, wish in asked.wishes.items():
-        for job in (found.jobs[job_id] for job_id in found.keys.get(f"key:{key}", [])):
+        for job in (found.jobs[job_id] for job_id in found.keys.get(f"key:{key}", []) if job_id in found.jobs):
             if job.status is not JobStatus.COMPLETED:
                 continue
             twin = found.jobs[calm[wish.twin]]
@@ -208,9 +210,9 @@ def same_curves(found: Evidence, asked: Asked, calm: dict[str, str]) -> Iterator
 def healthy(found: Evidence, asked: Asked, record: Record) -> Iterator[str]:
     """H."""
     wishes = {job_id: asked.wishes[key] for key, job_id in asked.ids.items()}
-    wishes |= {
-        ids[0]: asked.wishes[key.removeprefix("key:")] for key, ids in found.keys.items() if key.removeprefix("key:") in asked.wishes
-    }
+    for key, ids in found.keys.items():
+        if (heard := key.removeprefix("key:")) in asked.wishes:
+            wishes |= dict.fromkeys(ids, asked.wishes[heard])
     for job in found.jobs.values():
         wish, acts = wishes.get(job.id), asked.acts.get(job.id, set())
         if wish is not None and job.status != wish.fate and not (job.status is JobStatus.CANCELLED and acts & {"cancel", "rollback"}):

@@ -44,6 +44,7 @@ class Result:
     story: Story
     record: Record = field(default_factory=Record)
     asked: Asked = field(default_factory=Asked)
+    calm: dict[str, str] = field(default_factory=dict)  # the undisturbed jobs, by twin
     broken: list[str] = field(default_factory=list)
     took_s: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -58,32 +59,30 @@ def tell(story: Story, plane: Plane) -> Result:
     """Run one story to its end; whatever does not hold is in the result."""
     begun = perf_counter()
     result = Result(story)
-    calm: dict[str, str] = {}
     try:
-        calm = _in_peace_and_then(story, plane, result)
+        _in_peace_and_then(story, plane, result)
         plane.stop()
     except Broken as error:
         result.broken.append(f"the control plane is broken: {error}")
     finally:
         result.broken += [f"I6: still there: {pid} {command}" for pid, command in no_orphans(plane).items()]
     found = gather(plane.workspace, plane.database_url)
-    result.broken += [*violations(found, result.asked, result.record, calm), *still_alive(found), *_left_in(plane.temporary)]
+    result.broken += [*violations(found, result.asked, result.record, result.calm), *still_alive(found), *_left_in(plane.temporary)]
     _count(result, found)
     _write_history(result, plane.log.with_name("history.jsonl"))
     result.took_s = perf_counter() - begun
     return result
 
 
-def _in_peace_and_then(story: Story, plane: Plane, result: Result) -> dict[str, str]:
+def _in_peace_and_then(story: Story, plane: Plane, result: Result) -> None:
     plane.start()
     plane.wait()
     client = plane.client()
     assert client is not None
     with client:
         dataset = small_dataset(client) if story.classify else None
-        calm = undisturbed(client, dataset)
+        result.calm = undisturbed(client, dataset)
     _disturb(story, plane, dataset, result)
-    return calm
 
 
 def _disturb(story: Story, plane: Plane, dataset: str | None, result: Result) -> None:
