@@ -4,6 +4,7 @@
 #   TORCH_INDEX   another index for torch, such as https://download.pytorch.org/whl/cpu (much smaller than the CUDA build)
 #   PYTHON        the interpreter that makes .venv
 #   TESTS, JOBS   which tests to run, in how many processes
+#   CHAOS         options of make chaos: --seed, --attempt-kills, --plane-kills, --minutes, --report …
 SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test lint format types arch tables check bench up docs
+.PHONY: help demo test lint format types arch tables check bench chaos up docs
 .DEFAULT_GOAL := help
 
 help:        ## what there is to make
@@ -48,6 +49,9 @@ check: lint types arch tables   ## all of the former, and every test with covera
 
 bench: .venv/dev    ## measure; what was measured before is in benchmarks/RESULTS.md
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+chaos: .venv/dev    ## kill everything at random moments and check that nothing was lost (CHAOS="--seed 7"); about 20 minutes
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 up: .venv/train     ## the control plane on this machine (arc serve); further services come in later parts
 	$(BIN)/arc serve
