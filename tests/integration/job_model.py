@@ -1,4 +1,4 @@
-"""What the state machine of jobs should do, in forty lines of plain Python: the model that the real one is compared with."""
+"""What the state machine of jobs should do, in plain Python: the model that the real one is compared with."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +28,6 @@ class Expected:
     failures: Counter[FailureClass] = field(default_factory=Counter)
     offset: int = 0  # of the journal of the current attempt
     points: list[tuple[int, int, float]] = field(default_factory=list)  # (attempt, step, value)
-    rolled_back: bool = False
     resumed: bool = False
 
     @property
