@@ -36,6 +36,7 @@ KINDS: Final = {
 _VICTIM_S = 30.0  # how long it waits for somebody to kill
 _LONGEST_PAUSE_S = 4.0  # longer than the lease, shorter than the stall budget
 _MEAN_GAP_S = 0.4
+_AIM_S, _AIM_NAP_S = 10.0, 0.002  # how long it waits for a certain moment, and how often it looks
 _GONE_S = 5.0  # after a stop in peace; the warm server may be in the middle of an import
 
 
@@ -147,19 +148,15 @@ class Agent:
         return hit
 
     def _plane_killed(self) -> bool:
-        """At any moment of its life: in one case of five while it starts."""
-        if self._rng.random() < 0.2:
-            sleep(self._rng.uniform(0.0, 2.5))
-        else:
-            self.record.starts_s.append(self._plane.wait())
-            sleep(self._rng.uniform(0.0, 1.5))
+        """Killed, in one case of ten when it was just asked to stop, and started again."""
+        moment = self._moment()
         self._plane.check()
         if self._rng.random() < 0.1:  # in the middle of its stopping
-            self._note("asked", f"SIGTERM to pid {self._plane.pid}, killed soon after")
+            self._note("asked", f"SIGTERM of pid {self._plane.pid}, killed soon after")
             self._plane.ask_to_stop()
             sleep(self._rng.uniform(0.0, 1.5))
         self._plane.kill()
-        self._note("plane", f"pid {self._plane.pid}")
+        self._note("plane", f"pid {self._plane.pid}, {moment}")
         if self._rng.random() < 0.4 and (kind := next((kind for kind in self._plan if kind in ("attempt", "both")), None)):
             self._plan.remove(kind)
             if found := self._look():  # while nobody watches
@@ -169,6 +166,24 @@ class Agent:
         sleep(self._rng.uniform(0.0, 1.0))
         self._plane.start()
         return True
+
+    def _moment(self) -> str:
+        """Wait for the moment to kill the control plane, and say which it is."""
+        (moment,) = self._rng.choices(("while it starts", "at any moment", "at a launch", "at an end"), (2, 4, 2, 2))
+        if moment == "while it starts":
+            sleep(self._rng.uniform(0.0, 2.5))
+            return moment
+        self.record.starts_s.append(self._plane.wait())
+        if moment == "at any moment":
+            sleep(self._rng.uniform(0.0, 1.5))
+            return moment
+        folders, running = living.stagings(self._plane.workspace), set(self._look())
+        if moment == "at a launch":
+            until(lambda: living.stagings(self._plane.workspace) - folders, _AIM_S, nap_s=_AIM_NAP_S)
+        else:
+            until(lambda: running - set(self._look()), _AIM_S, nap_s=_AIM_NAP_S)
+        sleep(self._rng.uniform(0.0, 0.04))
+        return moment
 
     def _plane_stopped(self) -> bool:
         """In peace: what ran has checkpointed and is queued, and nothing of it lives on."""

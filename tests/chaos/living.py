@@ -34,6 +34,11 @@ def attempts(workspace: Path) -> list[Running]:
     return sorted(found, key=lambda each: (each.job_id, each.number))
 
 
+def stagings(workspace: Path) -> set[str]:
+    """The staging folders that are there; one appears with each launch."""
+    return {path.name for path in workspace.glob("*/*/attempts/*")}
+
+
 def alive(pid: int, start_time: int | None) -> bool:
     """Whether that very process has not ended."""
     found = stat(pid)

@@ -26,11 +26,11 @@ class Broken(Exception):
     """The control plane did what it never may: it did not start, did not stop, or ended by itself."""
 
 
-def until(condition: Callable[[], object], within_s: float) -> bool:
+def until(condition: Callable[[], object], within_s: float, *, nap_s: float = _NAP_S) -> bool:
     """Whether the condition came true in time; for what nobody tells a stranger, such as the end of his processes."""
     end = time.perf_counter() + within_s
     while not (true := bool(condition())) and time.perf_counter() < end:
-        time.sleep(_NAP_S)
+        time.sleep(nap_s)
     return true
 
 

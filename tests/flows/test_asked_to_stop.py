@@ -80,6 +80,20 @@ def test_a_sigterm_of_somebody_else_does_not_cancel_the_job(tmp_path: Path) -> N
     asyncio.run(story())
 
 
+def test_one_that_did_not_give_way_and_failed_later_has_failed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with living(tmp_path) as app:
+            job = probe(app, {"epochs": 30, "epoch_s": 0.05, "crash_at": 20, "attempts": 1})
+            await seen(app, job.id, kind("attempt.checkpoint"))
+            await app.engine.abandon()
+            note_asked(app.layout.staging(job, 1), "shutdown")
+        async with living(tmp_path) as app:
+            assert (await completed(app, job)).retry_count == 1
+            assert _first_class(app, job) is FailureClass.EXCEPTION
+
+    asyncio.run(story())
+
+
 def _first_class(app: App, job: Job) -> FailureClass:
     failure = app.jobs.attempts(job.id)[0].failure
     assert failure is not None

@@ -60,7 +60,7 @@ class Conclusion:
     async def verdict(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> Verdict:
         """What the end means; a result counts only when its bytes are in the artifact store."""
         tail = publish.tail(self._staging / STDERR, 40)
-        verdict = judge(outcome, ending or self._on_record(), exit_, log_tail=tail)
+        verdict = judge(outcome, ending or self._on_record(outcome), exit_, log_tail=tail)
         if not isinstance(verdict, Done):
             return verdict
         try:
@@ -71,12 +71,14 @@ class Conclusion:
             return without_room(f"its artifacts could not be stored: {error}", error, delay_s=30.0)
         return verdict
 
-    def _on_record(self) -> Ending | None:
-        """Why an engine that died over it had asked the attempt to stop; None when nothing says that one did."""
+    def _on_record(self, outcome: dict[str, Any] | None) -> Ending | None:
+        """Why an engine that died over it had asked the attempt to stop; None when nothing says that one did, or it ended otherwise."""
         if self._job.cancel_requested is not None:
             return "cancel"
         if self._job.hold:
             return "hold"
+        if outcome is not None and outcome.get("status") != "cancelled":
+            return None
         try:
             said = (self._staging / ASKED).read_text()
         except OSError:
