@@ -50,7 +50,7 @@ check: lint types arch tables   ## all of the former, and every test with covera
 bench: .venv/dev    ## measure; what was measured before is in benchmarks/RESULTS.md
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-chaos: .venv/dev    ## kill everything at random moments and check that nothing was lost (CHAOS="--seed 7"); about 20 minutes
+chaos: .venv/dev    ## kill everything at random moments and check that nothing was lost (CHAOS="--seed 7"); about ten minutes
 	$(BIN)/python -m tests.chaos $(CHAOS)
 
 up: .venv/train     ## the control plane on this machine (arc serve); further services come in later parts
