@@ -7,7 +7,7 @@ import pytest
 from arc.kit.report import write
 from tests.unit.kit.test_report import full
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")]
 LONG = "a_very_long_name_without_any_place_to_break_it_" * 4
 TOO_WIDE = """() => [...document.querySelectorAll('main *')].filter(each =>
