@@ -104,7 +104,7 @@ def serve(link: socket.socket, arguments: Arguments, *, places: list[str], versi
 
 
 def launch(link: socket.socket, staging: Path, secret: int) -> dict[str, Any]:
-    """Fork a reaper and return what it says: the identity of the attempt, or why there is none."""
+    """Fork a reaper and return what it says: the identity of the attempt, why there is none, or that it said nothing."""
     ready_out, ready_in = os.pipe()
     if os.fork() == 0:
         reaper.run(staging, secret=secret, ready=ready_in, shut=(link.detach(), ready_out), boot=boot_id(), attempt=attempt.main)
@@ -112,7 +112,7 @@ def launch(link: socket.socket, staging: Path, secret: int) -> dict[str, Any]:
     os.close(ready_in)
     with os.fdopen(ready_out, "rb") as ready:
         said = ready.readline()
-    answer: dict[str, Any] = json.loads(said) if said else {"error": "the reaper died before it could start the attempt"}
+    answer: dict[str, Any] = json.loads(said) if said else {"unknown": True, "error": "the reaper died without a word"}
     return answer
 
 

@@ -32,6 +32,10 @@ _GPU_LOOK_S: Final = 0.1
 _GPU_LOOKS: Final = 100  # a driver that needs longer than this is stuck
 
 
+class Unsettled(Exception):
+    """Whether a launch has begun could not be found out; it has to be asked again before anything is done about it."""
+
+
 class LocalBackend:
     """Implements `arc.core.ports.Backend` with processes of this machine.
 
@@ -88,6 +92,8 @@ class LocalBackend:
         except (ConnectionError, TimeoutError) as error:
             await self._discard(link)
             return await asyncio.to_thread(_settle, order.staging, error)
+        if answer.get("unknown"):  # the reaper was killed, perhaps after it had let the attempt begin
+            return await asyncio.to_thread(_settle, order.staging, ConnectionError(answer["error"]))
         return _identity(answer)
 
     async def alive(self, identity: ProcessIdentity) -> Liveness:
@@ -157,7 +163,10 @@ class LocalBackend:
 
 def _settle(staging: Path, error: Exception) -> ProcessIdentity:
     """What came of a launch that got no answer: the identity its reaper published, or BackendBusy and it never will."""
-    identity = identity_or_revoke(staging)
+    try:
+        identity = identity_or_revoke(staging)
+    except OSError as failed:  # a full disk: nobody may start it again before this is known
+        raise Unsettled(f"whether {staging.name} has begun is not known: {failed}") from failed
     if identity is None:
         why = "the warm server did not answer in time" if isinstance(error, TimeoutError) else str(error)
         raise BackendBusy(f"the attempt could not be started: {why}", delay_s=1.0)
