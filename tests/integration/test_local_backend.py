@@ -17,9 +17,7 @@ from arc.core.attempt import ProcessIdentity
 from arc.core.errors import BackendBusy
 from arc.core.ports import Exit, LaunchOrder, Liveness
 from arc.core.process import identity_or_revoke, liveness, open_pidfd, stat
-from arc.jobs.backends import local
 from arc.jobs.backends.local import LocalBackend
-from arc.jobs.backends.warm_link import WarmLink
 from arc.testing.backend_stand import SECRET, Stand, appears, entries, outcome
 from arc.worker.reaper import publish
 
@@ -104,42 +102,6 @@ def test_a_launch_that_had_begun_when_the_warm_server_died_is_not_lost(tmp_path:
     drive(LocalBackend(preload=PROBE), tmp_path, story)
 
 
-def test_a_launch_whose_reaper_died_without_a_word_after_it_began_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell = WarmLink.launch
-
-    async def untold(link: WarmLink, staging: Path, secret: str) -> dict[str, object]:
-        await tell(link, staging, secret)
-        return {"unknown": True, "error": "the reaper died without a word"}
-
-    async def story(backend: LocalBackend, stand: Stand) -> None:
-        monkeypatch.setattr(WarmLink, "launch", untold)
-        order = stand.order(epochs=3)
-        identity = await backend.launch(order)
-        assert identity == identity_or_revoke(order.staging)
-        assert await backend.wait(identity, order.staging) == Exit(0, None)
-        assert outcome(order)["metrics"]["epochs"] == 3
-
-    drive(LocalBackend(preload=PROBE), tmp_path, story)
-
-
-def test_while_nobody_knows_whether_a_launch_began_it_is_neither_busy_nor_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unknown(link: WarmLink, staging: Path, secret: str) -> dict[str, object]:
-        return {"unknown": True, "error": "the reaper died without a word"}
-
-    def full(staging: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    async def story(backend: LocalBackend, stand: Stand) -> None:
-        monkeypatch.setattr(WarmLink, "launch", unknown)
-        with pytest.raises(BackendBusy):
-            await backend.launch(stand.order())
-        monkeypatch.setattr(local, "identity_or_revoke", full)
-        with pytest.raises(local.Unsettled):
-            await backend.launch(stand.order("job_b"))
-
-    drive(LocalBackend(preload=PROBE), tmp_path, story)
-
-
 def test_a_warm_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
     async def story(backend: LocalBackend, stand: Stand) -> None:
         await stand.run(stand.order("job_b"))
@@ -168,9 +130,7 @@ def test_why_a_warm_server_cannot_start_is_said(tmp_path: Path) -> None:
 CONTROL_PLANE = """
 import asyncio, sys
 from pathlib import Path
-from arc.jobs.backends import local
 from arc.jobs.backends.local import LocalBackend
-from arc.jobs.backends.warm_link import WarmLink
 from arc.testing.backend_stand import Stand
 
 async def main():
