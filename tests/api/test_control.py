@@ -1,6 +1,7 @@
 """The control plane as a process: where it says it is, what it refuses, how it ends."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from arc.api import settings
 from arc.api.control import ControlPlane
 from arc.app import build
 from arc.client.control import address, token
-from arc.core.errors import Conflict, InvalidSpec
+from arc.core.errors import Conflict, InvalidSpec, NoSpace
 from arc.settings import Settings
 from arc.testing.inline import InlineBackend
 from tests.api.serving import House
@@ -167,6 +168,23 @@ def test_a_workspace_that_is_run_by_another_is_one_clear_error(tmp_path: Path) -
         first.stop()
 
 
+def test_a_disk_without_room_to_say_where_it_is_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build(Settings(workspace=tmp_path, backend="inline"), backends={"inline": InlineBackend()})
+    plane = ControlPlane(app, port=0)
+    opened = os.open
+
+    def full(path: Path, *rest: int) -> int:
+        if "control.json" in str(path):
+            os.close(opened(path, *rest))
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(NoSpace, match=r"control\.json cannot be written: No space left"):
+        plane.start_background()
+    assert list(tmp_path.glob(".control.json*")) == []
+
+
 def test_a_second_signal_leaves_the_attempts_to_the_next_start(start: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
     house = start()
     abandoned = threading.Event()
@@ -192,3 +210,24 @@ def test_a_database_password_is_not_shown() -> None:
     shown = settings._without_password("postgresql://arc:s3cr3t@db.example:5432/arc")
     assert shown == "postgresql://***@db.example:5432/arc"
     assert settings._without_password(["a@b"]) == ["a@b"]
+
+
+def test_where_it_is_is_said_as_soon_as_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, tries = ControlPlane._write_file, []
+
+    def full_at_first(plane: ControlPlane) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError(28, "No space left on device")
+        write(plane)
+
+    monkeypatch.setattr(ControlPlane, "_write_file", full_at_first)
+    monkeypatch.setattr("arc.api.control._AGAIN_S", 0.0)
+    plane = ControlPlane(build(Settings(workspace=tmp_path, backend="inline"), backends={"inline": InlineBackend()}), port=0)
+    with Inotify() as watch:
+        watch.add_watch(tmp_path, Mask.MOVED_TO)
+        plane.start_background()
+        while address(tmp_path) is None:
+            assert watch.sync_get() is not None
+    assert address(tmp_path) == plane.url
+    plane.stop()

@@ -12,6 +12,7 @@ A second signal skips the waiting: the attempts are left running, and the next s
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -29,10 +30,11 @@ from fastapi import FastAPI
 from arc.api.server import create_app
 from arc.app import App
 from arc.core import process
-from arc.core.errors import ArcError, Conflict, InvalidSpec, PermanentError
+from arc.core.errors import ArcError, Conflict, InvalidSpec, NoSpace, PermanentError
 from arc.telemetry import logs
 
 CONTROL_FILE: Final = "control.json"
+_AGAIN_S: Final = 2.0
 _CONNECTIONS_END_S = 3
 _HEAD_S = 30.0  # for the head of a request to arrive
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -112,6 +114,7 @@ class ControlPlane:
             await self._server.serve_until_told(self._socket, self._announce)
         finally:
             self._retract()
+            self._socket.close()  # closed already, unless serving did not even begin
             await self._close()
 
     async def _close(self) -> None:
@@ -145,18 +148,32 @@ class ControlPlane:
 
     def _announce(self) -> None:
         if self._engine:
-            self._write_file()
+            self._say_where()
         _log.info("serving", url=self.url, workspace=str(self.app.settings.workspace), engine=self._engine)
         self._ready.set()
+
+    def _say_where(self) -> None:
+        """Write `control.json`; on a full disk serve all the same, and try again until there is room."""
+        try:
+            self._write_file()
+        except OSError as error:
+            _log.warning("control.json cannot be written, trying again", error=str(error))
+            if self.loop is not None and self._server is not None and not self._server.should_exit:
+                self.loop.call_later(_AGAIN_S, self._say_where)
 
     def _write_file(self) -> None:
         """Say where the control plane of the workspace is; a process that only reads must not hide the one that runs the jobs."""
         own = process.stat(os.getpid())
         text = json.dumps({"url": self.url, "pid": os.getpid(), "start_time": own.start_time if own else 0})
         fresh = self._file.with_name(f".{CONTROL_FILE}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
-        fresh.replace(self._file)
+        try:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text + "\n")
+            fresh.replace(self._file)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            kind = NoSpace if error.errno == errno.ENOSPC else PermanentError
+            raise kind(f"{self._file} cannot be written: {error.strerror}", field="workspace") from error
 
     def _retract(self) -> None:
         with contextlib.suppress(OSError, ValueError):
