@@ -12,7 +12,6 @@ A second signal skips the waiting: the attempts are left running, and the next s
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -30,7 +29,7 @@ from fastapi import FastAPI
 from arc.api.server import create_app
 from arc.app import App
 from arc.core import process
-from arc.core.errors import ArcError, Conflict, InvalidSpec, NoSpace, PermanentError
+from arc.core.errors import ArcError, Conflict, InvalidSpec, PermanentError
 from arc.telemetry import logs
 
 CONTROL_FILE: Final = "control.json"
@@ -170,10 +169,9 @@ class ControlPlane:
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text + "\n")
             fresh.replace(self._file)
-        except OSError as error:
+        except OSError:
             fresh.unlink(missing_ok=True)
-            kind = NoSpace if error.errno == errno.ENOSPC else PermanentError
-            raise kind(f"{self._file} cannot be written: {error.strerror}", field="workspace") from error
+            raise
 
     def _retract(self) -> None:
         with contextlib.suppress(OSError, ValueError):
