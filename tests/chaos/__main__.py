@@ -96,7 +96,7 @@ def disk(folder: Path, asked: argparse.Namespace) -> Result | str:
             troubles={"disk": found.fill},
             open_jobs=24,
         )
-        told = tell(story, Plane(folder, workspace=found.workspace))
+        told = tell(story, Plane(folder, workspace=found.workspace, disk_fills=True))
         if told.broken:  # what is looked at later must outlive the small disk
             shutil.copytree(found.workspace, folder / "workspace", symlinks=True)
         return told

@@ -14,6 +14,7 @@ from pathlib import Path
 from arc.client import Client
 from arc.client.control import CONTROL_FILE, address, token
 from arc.core.clock import SystemClock, unix
+from arc.core.errors import NoSpace
 
 _NAP_S = 0.02
 _FAST = {"SAMPLE_INTERVAL_S": "0.5", "LEASE_TTL_S": "3", "STALL_FLOOR_S": "20", "MEMORY_RESERVE_GB": "0"}
@@ -37,11 +38,15 @@ def until(condition: Callable[[], object], within_s: float, *, nap_s: float = _N
 class Plane:
     """One control plane after the other over one workspace."""
 
-    def __init__(self, folder: Path, *, workspace: Path | None = None, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, workspace: Path | None = None, settings: dict[str, str] | None = None, disk_fills: bool = False
+    ) -> None:
         self.workspace = workspace or folder / "workspace"
         self.temporary = folder / "tmp"
         self.log = folder / "control-plane.log"
         self.database_url = (settings or {}).get("DATABASE_URL", "")
+        self.disk_fills = disk_fills
+        self.refused = 0  # starts that found no room on the disk
         self._settings = _FAST | (settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._expected = True  # whether the end of the process is ours
@@ -82,10 +87,15 @@ class Plane:
         return Client(url, token(self.workspace), timeout_s=20.0, sleep=lambda _: time.sleep(_NAP_S)) if url else None
 
     def check(self) -> None:
-        """Broken when the process has ended although nobody killed it."""
+        """Broken when the process has ended although nobody killed it. One that starts on a full disk may say so and end."""
         process = self._process
-        if process is not None and process.poll() is not None and not self._expected:
-            raise Broken(f"it ended by itself with {process.returncode}: {self.last_words()}")
+        if process is None or process.poll() is None or self._expected:
+            return
+        if self.disk_fills and process.returncode == NoSpace.exit_code and "No space left" in self.last_words().splitlines()[-1]:
+            self.refused += 1
+            self.start()
+            return
+        raise Broken(f"it ended by itself with {process.returncode}: {self.last_words()}")
 
     def kill(self) -> None:
         """kill -9, without a warning."""

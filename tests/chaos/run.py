@@ -52,6 +52,7 @@ class Result:
     lines: int = 0  # points that were recorded
     retried: int = 0  # the most attempts that a job has had
     swept: int = 0
+    refused: int = 0  # starts of a control plane that found no room on the disk
     events: int = 0
 
 
@@ -68,6 +69,7 @@ def tell(story: Story, plane: Plane) -> Result:
         result.broken += [f"I6: still there: {pid} {command}" for pid, command in no_orphans(plane).items()]
     found = gather(plane.workspace, plane.database_url)
     result.broken += [*violations(found, result.asked, result.record, result.calm), *still_alive(found), *_left_in(plane.temporary)]
+    result.refused = plane.refused
     _count(result, found)
     _write_history(result, plane.log.with_name("history.jsonl"))
     result.took_s = perf_counter() - begun
