@@ -5,6 +5,7 @@ descendant: by that mark `tests.chaos.living` finds what belongs to one run.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ _NAP_S = 0.02
 _FAST = {"SAMPLE_INTERVAL_S": "0.5", "LEASE_TTL_S": "3", "STALL_FLOOR_S": "20", "MEMORY_RESERVE_GB": "0"}
 _FAST |= {"TASK_SLOTS": "4", "THREADS_PER_TASK": "1"}
 _START_S = 90.0
+_FULL = re.compile("No space left|disk is full")
 _STOP_S = 60.0
 
 
@@ -87,11 +89,11 @@ class Plane:
         return Client(url, token(self.workspace), timeout_s=20.0, sleep=lambda _: time.sleep(_NAP_S)) if url else None
 
     def check(self) -> None:
-        """Broken when the process has ended although nobody killed it. One that starts on a full disk may say so and end."""
+        """Broken when the process has ended although nobody killed it. One that finds no room to begin with may say so and end."""
         process = self._process
         if process is None or process.poll() is None or self._expected:
             return
-        if self.disk_fills and process.returncode == NoSpace.exit_code and "No space left" in self.last_words().splitlines()[-1]:
+        if self.disk_fills and process.returncode == NoSpace.exit_code and _FULL.search(self.last_words().splitlines()[-1]):
             self.refused += 1
             self.start()
             return
