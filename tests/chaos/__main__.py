@@ -76,7 +76,7 @@ def database(folder: Path, asked: argparse.Namespace) -> Result | str:
     counts = {"database": restarts, "backend": restarts // 2, "attempt": restarts, "plane": restarts // 2, "pause": restarts // 2}
     acts = {"database": found.restart, "backend": found.lose_a_process}
     story = Story("Restarted database, PostgreSQL", counts, asked.seed, agent_s=asked.minutes * 60 * 0.15, classify=False, troubles=acts)
-    return tell(story, Plane(folder, settings={"DATABASE_URL": found.url}))
+    return tell(story, Plane(folder, settings={"DATABASE_URL": found.url}, may_refuse=troubles.AWAY))
 
 
 def disk(folder: Path, asked: argparse.Namespace) -> Result | str:
@@ -96,7 +96,7 @@ def disk(folder: Path, asked: argparse.Namespace) -> Result | str:
             troubles={"disk": found.fill},
             open_jobs=24,
         )
-        told = tell(story, Plane(folder, workspace=found.workspace, disk_fills=True))
+        told = tell(story, Plane(folder, workspace=found.workspace, may_refuse=troubles.FULL))
         if told.broken:  # what is looked at later must outlive the small disk
             shutil.copytree(found.workspace, folder / "workspace", symlinks=True)
         return told

@@ -15,13 +15,12 @@ from pathlib import Path
 from arc.client import Client
 from arc.client.control import CONTROL_FILE, address, token
 from arc.core.clock import SystemClock, unix
-from arc.core.errors import NoSpace
+from arc.core.errors import TemporaryError
 
 _NAP_S = 0.02
 _FAST = {"SAMPLE_INTERVAL_S": "0.5", "LEASE_TTL_S": "3", "STALL_FLOOR_S": "20", "MEMORY_RESERVE_GB": "0"}
 _FAST |= {"TASK_SLOTS": "4", "THREADS_PER_TASK": "1"}
 _START_S = 90.0
-_FULL = re.compile("No space left|disk is full")
 _STOP_S = 60.0
 
 
@@ -41,14 +40,14 @@ class Plane:
     """One control plane after the other over one workspace."""
 
     def __init__(
-        self, folder: Path, *, workspace: Path | None = None, settings: dict[str, str] | None = None, disk_fills: bool = False
+        self, folder: Path, *, workspace: Path | None = None, settings: dict[str, str] | None = None, may_refuse: str = ""
     ) -> None:
         self.workspace = workspace or folder / "workspace"
         self.temporary = folder / "tmp"
         self.log = folder / "control-plane.log"
         self.database_url = (settings or {}).get("DATABASE_URL", "")
-        self.disk_fills = disk_fills
-        self.refused = 0  # starts that found no room on the disk
+        self.refused = 0  # starts that met a full disk or a database that restarts, and said so
+        self._may_refuse = re.compile(may_refuse) if may_refuse else None  # what the last line then says
         self._settings = _FAST | (settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._expected = True  # whether the end of the process is ours
@@ -89,11 +88,12 @@ class Plane:
         return Client(url, token(self.workspace), timeout_s=20.0, sleep=lambda _: time.sleep(_NAP_S)) if url else None
 
     def check(self) -> None:
-        """Broken when the process has ended although nobody killed it. One that finds no room to begin with may say so and end."""
+        """Broken when the process has ended although nobody killed it. One that cannot begin yet may say so and end."""
         process = self._process
         if process is None or process.poll() is None or self._expected:
             return
-        if self.disk_fills and process.returncode == NoSpace.exit_code and _FULL.search(self.last_words().splitlines()[-1]):
+        temporary = process.returncode == TemporaryError.exit_code
+        if temporary and self._may_refuse and self._may_refuse.search(self.last_words().splitlines()[-1]):
             self.refused += 1
             self.start()
             return

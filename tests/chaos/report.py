@@ -53,7 +53,7 @@ def _story(result: Result) -> list[str]:
     became = (
         f"{answers}{starts}. Jobs: {_counted(result.statuses)}. Attempts: {_counted(result.outcomes)}; the most of one job: {result.retried}. "
         f"{result.lines} metric points and {result.events} events recorded; the sweep took {result.swept} files and folders of killed writers."
-        + (f" {result.refused} starts of a control plane found no room on the disk and were repeated." if result.refused else "")
+        + (f" {result.refused} starts of a control plane met the trouble, said so and were repeated." if result.refused else "")
     )
     return [
         f"## {story.name} ({result.took_s:.0f} s)",

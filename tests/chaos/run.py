@@ -52,7 +52,7 @@ class Result:
     lines: int = 0  # points that were recorded
     retried: int = 0  # the most attempts that a job has had
     swept: int = 0
-    refused: int = 0  # starts of a control plane that found no room on the disk
+    refused: int = 0  # starts of a control plane that met a full disk or a database that restarts, and were repeated
     events: int = 0
 
 

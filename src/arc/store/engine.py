@@ -30,7 +30,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from arc.core.clock import Clock
 from arc.core.errors import PermanentError, StoreBusy
 from arc.store import connections
-from arc.store.failures import first_line, translated
+from arc.store.failures import first_line, may_pass, translated
 
 _VACUUM_PAGES = 10_000  # at a time, because writers wait
 _MIGRATION_LOCK, _ENGINE_LOCK = 0x617263, 0x617264  # advisory locks of PostgreSQL; the letters of arc, and the number after
@@ -72,7 +72,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> "Store":
-        """Open, create when it is not there, and migrate; PermanentError with one line when that cannot be."""
+        """Open, create when it is not there, and migrate; PermanentError with one line when that cannot be, StoreBusy when not yet."""
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return cls._opened(parsed, connections.postgres(parsed), clock)
@@ -91,7 +91,8 @@ class Store:
             store._migrate()
         except DatabaseError as error:
             store.close()
-            raise PermanentError(f"the store {url.render_as_string()} cannot be opened: {first_line(error)}", field="store") from None
+            kind = StoreBusy if may_pass(error) else PermanentError
+            raise kind(f"the store {url.render_as_string()} cannot be opened: {first_line(error)}", field="store") from None
         except BaseException:
             store.close()
             raise

@@ -1,5 +1,6 @@
 """What the database says when it fails, as one of our errors: whose fault it is, and whether trying again may help."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -9,6 +10,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from arc.core.errors import ArcError, Conflict, InvalidSpec, NoSpace, PermanentError, StoreBusy
 
+_PASSING: Final = re.compile(
+    r"refused|starting up|shutting down|recovery mode|not yet accepting|timed? ?out|closed the connection|too many clients|connection slots|is locked"
+)
 BAD_TEXT: Final = "a text holds characters that cannot be stored (NUL or a lone surrogate)"
 
 
@@ -44,6 +48,11 @@ def _ours(error: StatementError) -> ArcError:
         case OperationalError() | InterfaceError() if "readonly" not in line:
             return StoreBusy(f"the store does not answer: {line}")
     return PermanentError(f"the store refuses a statement: {line}")
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a database that could not be opened may be opened later: it starts, stops, is locked or has too many guests."""
+    return _PASSING.search(first_line(error)) is not None
 
 
 def first_line(error: Exception) -> str:
