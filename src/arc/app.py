@@ -129,7 +129,7 @@ def build(
         hub=hub,
         clock=clock,
         executor=executor,
-        verbs={"data.unpack": datasets.register},
+        verbs=dict.fromkeys(("data.unpack", "data.register", "data.preprocess", "data.split"), datasets.register),
         sample_interval_s=settings.sample_interval_s,
         stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )

@@ -25,7 +25,7 @@ def _dataset(house: House) -> None:
                     name="eyes", version=version, digest=DIGEST, task="classification", layout="class folders",
                     classes=("healthy", "glaucoma"), counts={"train": {"healthy": 3, "glaucoma": 2}}, patients={"train": 5},
                     patients_known=True, split_rule="by patient", licence="", source="", path=f"datasets/eyes/{version}",
-                    sealed_path=f"sealed/eyes/{version}", job_id=None, parent=None, created_at=tx.clock.now(),
+                    sealed_path=f"sealed/eyes/{version}", job_id=None, created_at=tx.clock.now(),
                 ),
             )  # fmt: skip
 

@@ -14,6 +14,7 @@ MADE = Done(
     result={
         "dataset": "eyes", "digest": "0" * 64, "task": "classification", "layout": "folders", "classes": ["a", "b"], "counts": {}, "patients": {},
         "patients_known": True, "split_rule": "patient", "licence": "", "source": "",
+        "description": "", "seal": "1" * 64, "sealed_seal": "2" * 64, "files": 1, "bytes": 7, "parameters": {}, "made_from": None,
     },
 )  # fmt: skip
 
@@ -56,3 +57,14 @@ def test_a_registration_that_is_refused_leaves_nothing_in_place(app: App, tmp_pa
         register(app, staging)
     assert not app.layout.dataset("eyes", 1).exists()
     assert (staging / "dataset").is_dir()
+
+
+def test_what_is_registered_a_second_time_unchanged_is_the_same_version(app: App, tmp_path: Path) -> None:
+    staging = tmp_path / "ws" / "jobs" / "one" / "attempts" / "one.1"
+    for name in ("dataset", "sealed"):
+        (staging / name).mkdir(parents=True)
+    register(app, staging)
+    with app.store.write() as tx:
+        again = app.datasets.register(tx, store_values.job("job_2", recipe="data.unpack"), staging, MADE)
+    assert (again["version"], again["unchanged"]) == (1, True)
+    assert len(app.datasets.versions("eyes")) == 1

@@ -1,6 +1,7 @@
 """Dataset: a named collection with immutable versions, a manifest and splits; a patient never crosses splits."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,8 +26,48 @@ class DatasetVersion(BaseModel):
     path: str  # below the workspace; train and val
     sealed_path: str  # below the workspace; given to evaluation alone
     job_id: str | None
-    parent: int | None
     created_at: datetime
+    description: str = ""
+    seal: str = ""  # sha256 of the list of files at `path`, by which a changed file is noticed; empty: made before there were seals
+    sealed_seal: str = ""  # the same at `sealed_path`
+    files: int = 0  # photographs
+    bytes: int = 0  # of the photographs
+    parameters: dict[str, Any] = {}  # step -> what it was given: unpack, register, preprocess, split
+    made_from: str | None = None  # name@version that it was made from
+
+    @property
+    def ref(self) -> str:
+        """The version as a reference names it: name@version."""
+        return f"{self.name}@{self.version}"
+
+
+class Validation(BaseModel):
+    """What a validation said of a version; the newest counts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    dataset: str
+    version: int
+    job_id: str
+    passed: bool
+    failed: tuple[str, ...]  # names of the checks that failed
+    summary: dict[str, Any]  # check -> what it examined and found, in short; the whole is an artifact of the job
+    at: datetime
+
+
+class Tracking(BaseModel):
+    """That DVC keeps a version: where, and at which commit of the workspace's data repository."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    version: int
+    remote: str
+    pushed: bool
+    revision: str  # the git commit whose .dvc files name the version
+    job_id: str
+    at: datetime
 
 
 class SealedUse(BaseModel):

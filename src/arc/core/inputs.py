@@ -68,5 +68,6 @@ class ResolvedInput(BaseModel):
     path: str  # absolute: the file, or the folder of the dataset
     digest: str | None = None
     splits: dict[str, str] = {}  # split -> absolute path of its manifest
-    sealed_path: str | None = None  # folder of the sealed images; evaluation recipes alone
+    sealed_path: str | None = None  # folder of the sealed images; evaluation and data recipes alone
+    seals: dict[str, str] = {}  # folder -> digest of its list of files, checked before the recipe runs
     info: dict[str, object] = {}  # name, version, classes and counts of a dataset

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from arc.core.errors import BadData
 
-COLUMNS: Final = ("file", "label", "class", "patient", "eye", "site", "sha256", "mask")
+COLUMNS: Final = ("file", "label", "class", "patient", "eye", "site", "sha256", "bytes", "mask", "mask_sha256")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -23,18 +23,21 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str  # below the folder of the manifest
-    label: str
-    index: int  # of the class; the column is named class
+    label: str  # empty where a dataset has masks and no classes
+    index: int  # of the class, -1 without one; the column is named class
     patient: str
     eye: str
     site: str
     sha256: str  # of the file
-    mask: str  # below the folder of the manifest, or empty
+    bytes: int  # of the file
+    mask: str = ""  # below the folder of the manifest, or empty
+    mask_sha256: str = ""
 
     def cells(self) -> list[str]:
         """The row as it stands in a CSV, in the order of COLUMNS."""
-        values = [self.file, self.label, str(self.index), self.patient, self.eye, self.site, self.sha256, self.mask]
-        return ["'" + value if value.startswith(_FORMULA) else value for value in values]
+        words = [self.file, self.label, self.patient, self.eye, self.site, self.mask]
+        file, label, patient, eye, site, mask = ("'" + word if word.startswith(_FORMULA) else word for word in words)
+        return [file, label, str(self.index), patient, eye, site, self.sha256, str(self.bytes), mask, self.mask_sha256]
 
 
 def write(path: Path, rows: Iterable[Row]) -> None:
@@ -61,7 +64,7 @@ def _row(cells: dict[str, str]) -> Row:
     return Row(index=int(cells["class"]), **{name: cells[name] for name in COLUMNS if name != "class"})
 
 
-def digest(rows: Iterable[tuple[str, Row, str]]) -> str:
-    """SHA-256 in hex over the sorted lines (split, the row's cells, the SHA-256 of its mask), sealed rows included."""
-    lines = sorted("\x1f".join([split, *row.cells(), mask]) for split, row, mask in rows)
+def digest(rows: Iterable[tuple[str, Row]]) -> str:
+    """SHA-256 in hex over the sorted lines (split, the row's cells), sealed rows included."""
+    lines = sorted("\x1f".join([split, *row.cells()]) for split, row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

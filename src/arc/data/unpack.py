@@ -8,22 +8,21 @@ anything is wrong, nothing is left of either.
 Not covered: near-duplicates and other leaks between patients, which validation looks for.
 """
 
-import json
 import shutil
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from arc.core.errors import BadData, Cancelled
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.data import archive, layout, manifest
+from arc.data import archive, layout
 from arc.data.ingest import Kept, convert
+from arc.data.manifest import Row
 from arc.data.members import Limits
 from arc.data.names import CLASSES
+from arc.data.publish import Facts, folder_of, publish
 from arc.data.spec import UnpackParams
-from arc.data.splits import SPLITS, Member, split
-
-_WARNINGS_KEPT = 50
+from arc.data.splits import Member, split
 
 
 def run(ctx: RunContext, params: UnpackParams) -> Done:
@@ -69,45 +68,34 @@ def _open(ctx: RunContext, params: UnpackParams, source: Path, work: Path) -> tu
     return work / "members", out.format, source.stat().st_size
 
 
-def _publish(
-    ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: list[Kept], dataset: Path, sealed: Path
-) -> dict[str, object]:
-    """Split, move every picture to its place, write the manifests and say what came of it."""
+def _publish(ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: list[Kept], dataset: Path, sealed: Path) -> dict[str, Any]:
+    """Split, move every picture to its place, and publish what came of it."""
     ctx.phase("split")
     known = all(photo.source.patient for photo in kept)
     patients = [photo.source.patient if known and photo.source.patient else photo.file for photo in kept]
     members = [Member(patient, photo.source.label, photo.sha256) for patient, photo in zip(patients, kept, strict=True)]
     shares = {"train": params.train_share, "val": params.val_share, "sealed": params.sealed_share}
     splits = split(members, shares, seed=ctx.seed)
-    rows: list[tuple[str, manifest.Row, str]] = []
-    for photo, patient, name in zip(kept, patients, splits, strict=True):
-        row = _placed(photo, patient, sealed if name == "sealed" else dataset)
-        rows.append((name, row, photo.mask_sha256))
-    for name in SPLITS:
-        folder = sealed if name == "sealed" else dataset
-        manifest.write(folder / f"{name}.csv", sorted((row for where, row, _ in rows if where == name), key=lambda row: row.file))
-    counts = {name: dict(Counter(row.label for where, row, _ in rows if where == name)) for name in SPLITS}
-    result: dict[str, object] = {
-        "dataset": params.name,
-        "digest": manifest.digest(rows),
-        "task": "classification",
-        "layout": found.name,
-        "classes": list(CLASSES),
-        "counts": {name: {label: counts[name].get(label, 0) for label in CLASSES} for name in SPLITS},
-        "patients": {name: len({row.patient for where, row, _ in rows if where == name}) for name in SPLITS},
-        "patients_known": known,
-        "split_rule": _rule(params, known, ctx.seed),
-        "licence": params.licence or found.says.licence,
-        "source": params.source or found.says.source,
-        "files": len(rows),
-        "bytes": sum(photo.bytes for photo in kept),
-        "warnings": _warnings(found, kept, known),
-    }
-    (dataset / "dataset.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return result
+    rows = [
+        (name, _placed(photo, patient, folder_of(name, dataset, sealed)))
+        for photo, patient, name in zip(kept, patients, splits, strict=True)
+    ]
+    facts = Facts(
+        dataset=params.name,
+        task="classification",
+        layout=found.name,
+        classes=CLASSES,
+        patients_known=known,
+        split_rule=_rule(params, known, ctx.seed),
+        licence=params.licence or found.says.licence,
+        source=params.source or found.says.source,
+        parameters={"unpack": params.model_dump(mode="json", exclude={"name", "licence", "source"}) | {"seed": ctx.seed}},
+        warnings=tuple(_warnings(found, kept, known)),
+    )
+    return publish(rows, facts, dataset=dataset, sealed=sealed, threads=ctx.threads)
 
 
-def _placed(photo: Kept, patient: str, folder: Path) -> manifest.Row:
+def _placed(photo: Kept, patient: str, folder: Path) -> Row:
     """Move a converted picture and its mask below `folder`; returns its row."""
     for relative, converted in ((photo.file, photo.path), (photo.mask, photo.mask_path)):
         if relative and converted:
@@ -115,7 +103,7 @@ def _placed(photo: Kept, patient: str, folder: Path) -> manifest.Row:
             target.parent.mkdir(parents=True, exist_ok=True)
             converted.rename(target)
     found = photo.source
-    return manifest.Row(
+    return Row(
         file=photo.file,
         label=found.label,
         index=CLASSES.index(found.label),
@@ -123,7 +111,9 @@ def _placed(photo: Kept, patient: str, folder: Path) -> manifest.Row:
         eye=found.eye,
         site=found.site,
         sha256=photo.sha256,
+        bytes=photo.bytes,
         mask=photo.mask,
+        mask_sha256=photo.mask_sha256,
     )
 
 
@@ -145,5 +135,4 @@ def _warnings(found: layout.Layout, kept: list[Kept], known: bool) -> list[str]:
             names = ", ".join(ascii(photo.source.file) for photo in photos[:4])
             differ = " although their classes differ" if len({photo.source.label for photo in photos}) > 1 else ""
             said.append(f"{len(photos)} photographs are the same picture and stay in one split{differ}: {names}")
-    more = len(said) - _WARNINGS_KEPT
-    return said[:_WARNINGS_KEPT] + ([f"and {more} more"] if more > 0 else [])
+    return said

@@ -1,4 +1,4 @@
-"""Dataset versions: registered by the completion of `data.unpack`, read by everyone.
+"""Dataset versions: registered by the completion of the recipes that make them, read by everyone.
 
 The job leaves two folders in its staging: `dataset` (train and val) and `sealed`. Completing it gives the files a
 second name (a hard link) in their place and writes the row in one transaction, so that a version is whole or absent,
@@ -56,16 +56,22 @@ class Datasets:
             return datasets.sealed_uses(tx, name, version)
 
     def register(self, tx: Tx, job: Job, staging: Path, done: Done) -> dict[str, Any]:
-        """Completion verb of `data.unpack`: put the folders in place and write the version; its result gains `version`."""
+        """Completion verb of a recipe that makes a dataset: put the folders in place and write the version.
+
+        The result gains `version`. What has the digest of the newest version is that version, and nothing is written.
+        """
         name = check_name(str(done.result.get("dataset", "")), field="dataset")
         number = datasets.next_version(tx, name)
         version = self._version(job, name, number, done.result)
+        newest = datasets.get(tx, name) if number > 1 else None
+        if newest is not None and newest.digest == version.digest:
+            return {"version": newest.version, "path": newest.path, "unchanged": True}
         self._place(tx, staging / "dataset", self.layout.dataset(name, number))
         self._place(tx, staging / "sealed", self.layout.sealed(name, number))
         datasets.insert(tx, version)
         detail = {"version": number, "digest": version.digest, "job": job.id}
         events.append(tx, subject=name, kind="dataset.registered", actor=job.submitted_by, detail=detail)
-        return {"version": number, "path": version.path}
+        return {"version": number, "path": version.path, "unchanged": False}
 
     def _version(self, job: Job, name: str, number: int, made: dict[str, Any]) -> DatasetVersion:
         digest = str(made.get("digest", ""))
@@ -87,8 +93,14 @@ class Datasets:
             path=self.layout.relative(self.layout.dataset(name, number)),
             sealed_path=self.layout.relative(self.layout.sealed(name, number)),
             job_id=job.id,
-            parent=number - 1 or None,
             created_at=self.clock.now(),
+            description=made["description"],
+            seal=made["seal"],
+            sealed_seal=made["sealed_seal"],
+            files=made["files"],
+            bytes=made["bytes"],
+            parameters=made["parameters"],
+            made_from=made["made_from"],
         )
 
     def _place(self, tx: Tx, source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from arc.core.dataset import DatasetVersion, SealedUse
 from arc.core.errors import BadData, Forbidden, NotFound
 from arc.core.inputs import InputRef, ResolvedInput, parse_input
 from arc.core.job import Job
-from arc.core.recipe import InputSpec
+from arc.core.recipe import InputSpec, Purpose
 from arc.jobs.paths import Layout
 from arc.store import artifacts, datasets, events
 from arc.store import jobs as rows
@@ -35,15 +35,15 @@ class Resolver:
             ref = parse_input(text, field=f"inputs.{name}")
             if ref.scheme == "job":
                 ref = self._output_of(tx, ref, name)
-            found[name] = self._one(tx, job, number, ref, spec.inputs[name], name, evaluates=spec.purpose == "evaluate")
+            found[name] = self._one(tx, job, number, ref, spec.inputs[name], name, spec.purpose)
         return found
 
-    def _one(self, tx: Tx, job: Job, number: int, ref: InputRef, wanted: InputSpec, name: str, *, evaluates: bool) -> ResolvedInput:
+    def _one(self, tx: Tx, job: Job, number: int, ref: InputRef, wanted: InputSpec, name: str, purpose: Purpose) -> ResolvedInput:
         if ref.scheme == "dataset":
             version = datasets.get(tx, ref.target, ref.version)
             splits = _splits(job, wanted)
             if "sealed" in splits:
-                self._enter_ledger(tx, job, number, version, evaluates=evaluates)
+                self._open_sealed(tx, job, number, version, purpose)
             return self._dataset(version, splits, str(ref))
         if ref.scheme == "artifact":
             return ResolvedInput(ref=str(ref), path=str(self._artifacts.path(ref.target)), digest=ref.target)
@@ -67,17 +67,23 @@ class Resolver:
             if not self._layout.stored(manifest).is_file():
                 raise NotFound(f"the manifest of split {split} of {ref} is gone", field="dataset")
         info = version.model_dump(mode="json", exclude={"path", "sealed_path"})
+        seals = {str(folder): version.seal} | ({str(sealed): version.sealed_seal} if "sealed" in splits else {})
         return ResolvedInput(
             ref=ref,
             path=str(folder),
             digest=version.digest,
             splits=splits,
             sealed_path=str(sealed) if "sealed" in splits else None,
+            seals={where: seal for where, seal in seals.items() if seal},
             info=info,
         )
 
-    def _enter_ledger(self, tx: Tx, job: Job, number: int, version: DatasetVersion, *, evaluates: bool) -> None:
-        if not evaluates:
+    def _open_sealed(self, tx: Tx, job: Job, number: int, version: DatasetVersion, purpose: Purpose) -> None:
+        if purpose == "data":
+            detail = {"dataset": version.ref, "attempt": number}
+            events.append(tx, subject=job.id, kind="sealed.processed", actor=job.submitted_by, detail=detail)
+            return
+        if purpose != "evaluate":
             raise Forbidden(f"{job.recipe} is no evaluation and may not read a sealed split", field="inputs")
         use = datasets.record_sealed_use(
             tx,
@@ -92,7 +98,7 @@ class Resolver:
                 at=self._clock.now(),
             ),
         )
-        detail = {"dataset": f"{version.name}@{version.version}", "use": use.use, "attempt": number}
+        detail = {"dataset": version.ref, "use": use.use, "attempt": number}
         events.append(tx, subject=job.id, kind="sealed.opened", actor=job.submitted_by, detail=detail)
 
 

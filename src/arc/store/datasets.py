@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy import func, select
 
-from arc.core.dataset import DatasetVersion, SealedUse
+from arc.core.dataset import DatasetVersion, SealedUse, Tracking, Validation
 from arc.core.errors import NotFound
 from arc.store import tables as t
 from arc.store.engine import Tx
@@ -62,3 +62,31 @@ def sealed_uses(tx: Tx, name: str, version: int) -> list[SealedUse]:
     """The ledger of a version, first use to last."""
     query = select(t.sealed_uses).where(t.sealed_uses.c.dataset == name, t.sealed_uses.c.version == version)
     return [SealedUse(**row._mapping) for row in tx.conn.execute(query.order_by(t.sealed_uses.c.use))]
+
+
+def record_validation(tx: Tx, found: Validation) -> None:
+    """Write what a validation said."""
+    tx.conn.execute(sa.insert(t.dataset_validations), clean(dict(found)))
+
+
+def last_validation(tx: Tx, name: str, version: int) -> Validation | None:
+    """What the newest validation of a version said; None when there was none."""
+    c = t.dataset_validations.c
+    query = select(t.dataset_validations).where(c.dataset == name, c.version == version).order_by(c.at.desc(), c.id.desc()).limit(1)
+    row = tx.conn.execute(query).one_or_none()
+    return None if row is None else Validation(**row._mapping)
+
+
+def record_tracking(tx: Tx, kept: Tracking) -> None:
+    """Write that DVC keeps a version, in place of what was known before."""
+    c = t.dataset_trackings.c
+    tx.in_turn(f"tracking {kept.dataset}@{kept.version}")
+    tx.conn.execute(sa.delete(t.dataset_trackings).where(c.dataset == kept.dataset, c.version == kept.version))
+    tx.conn.execute(sa.insert(t.dataset_trackings), clean(dict(kept)))
+
+
+def tracking(tx: Tx, name: str, version: int) -> Tracking | None:
+    """Where DVC keeps a version; None when it does not."""
+    c = t.dataset_trackings.c
+    row = tx.conn.execute(select(t.dataset_trackings).where(c.dataset == name, c.version == version)).one_or_none()
+    return None if row is None else Tracking(**row._mapping)

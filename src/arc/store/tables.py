@@ -218,8 +218,40 @@ dataset_versions = Table(
     Column("path", String, nullable=False),
     Column("sealed_path", String, nullable=False),
     Column("job_id", String),
-    Column("parent", Integer),
     Column("created_at", Moment, nullable=False),
+    Column("description", String, nullable=False, server_default=""),
+    Column("seal", String, nullable=False, server_default=""),
+    Column("sealed_seal", String, nullable=False, server_default=""),
+    Column("files", BigInteger, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("parameters", _json, nullable=False, server_default="{}"),
+    Column("made_from", String),
+)
+
+dataset_validations = Table(
+    "dataset_validations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("dataset", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("job_id", String, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("failed", _json, nullable=False),
+    Column("summary", _json, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("dataset_validations_of", "dataset", "version", "id"),
+)
+
+dataset_trackings = Table(
+    "dataset_trackings",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("remote", String, nullable=False),
+    Column("pushed", Boolean, nullable=False),
+    Column("revision", String, nullable=False),
+    Column("job_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
 )
 
 sealed_uses = Table(

@@ -73,7 +73,7 @@ def dataset(name: str = "eyes", version: int = 1, **changes: Any) -> DatasetVers
         "name": name, "version": version, "digest": "cd" * 32, "task": "classification", "layout": "class_folders", "classes": ("no", "yes"),
         "counts": {"train": {"no": 3, "yes": 4}}, "patients": {"train": 5}, "patients_known": True, "split_rule": "patient, 70/15/15",
         "licence": "CC0-1.0", "source": "made up", "path": f"datasets/{name}/{version}", "sealed_path": f"sealed/{name}/{version}",
-        "job_id": None, "parent": None, "created_at": MOMENT,
+        "job_id": None, "created_at": MOMENT,
     }  # fmt: skip
     return DatasetVersion(**(values | changes))
 

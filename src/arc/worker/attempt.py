@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from pydantic import BaseModel, ValidationError
 
 from arc import catalog
+from arc.artifacts import tree
 from arc.core import order as orders
 from arc.core.clock import Clock, SystemClock
 from arc.core.errors import ArcError, InvalidSpec, NoSpace, RecipeBroken
@@ -70,6 +71,7 @@ def carry_out(
         run, params = _load(order)
         if before_run:
             before_run(order)
+        _check_datasets(order, context)
         entry = outcomes.of_result(run(context, params))
     except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
         outcomes.complain(error, stderr or sys.stderr)
@@ -78,6 +80,15 @@ def carry_out(
             entry["asked"] = True  # it gave way, and did not decide so by itself
     heartbeat.stop()
     return _conclude(journal, entry, stderr or sys.stderr)
+
+
+def _check_datasets(order: LaunchOrder, context: Context) -> None:
+    """See that every dataset is as it was sealed; BadData naming the file that is not."""
+    sealed = [(Path(folder), seal) for given in order.inputs.values() for folder, seal in given.seals.items()]
+    if sealed:
+        context.phase("check the dataset")
+    for folder, seal in sealed:
+        tree.check(folder, seal, threads=order.threads)
 
 
 def _load(order: LaunchOrder) -> tuple[_Run, BaseModel]:

@@ -131,14 +131,14 @@ def test_a_missing_archive_is_named(tmp_path: Path) -> None:
 
 
 def test_cells_that_a_spreadsheet_would_run_are_disarmed(tmp_path: Path) -> None:
-    row = manifest.Row(file="images/a.jpg", label="normal", index=0, patient="=1+1", eye="", site="@x", sha256="0" * 64, mask="")
+    row = manifest.Row(file="images/a.jpg", label="normal", index=0, patient="=1+1", eye="", site="@x", sha256="0" * 64, bytes=1)
     manifest.write(tmp_path / "m.csv", [row])
     assert "'=1+1" in (tmp_path / "m.csv").read_text()
     assert manifest.read(tmp_path / "m.csv")[0].cells() == row.cells()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "file\nx\n", ",".join(manifest.COLUMNS) + "\na,b,c\n", ",".join(manifest.COLUMNS) + "\na,b,c,d,e,f,g,h\n"]
+    "text", ["", "file\nx\n", ",".join(manifest.COLUMNS) + "\na,b,c\n", ",".join(manifest.COLUMNS) + "\na,b,c,d,e,f,g,h,i,j\n"]
 )
 def test_a_damaged_manifest_is_bad_data(tmp_path: Path, text: str) -> None:
     (tmp_path / "m.csv").write_text(text)
