@@ -41,7 +41,7 @@ def convert(ctx: RunContext, params: UnpackParams, root: Path, photographs: Sequ
     into.mkdir(mode=0o700)
     suffix = ".png" if params.image_format == "png" else ".jpg"
     names = _names(photographs)
-    rules = {"max_side_px": params.max_side_px, "max_megapixels": params.max_megapixels, "format": params.image_format}
+    rules = {"max_side_px": params.max_side_px or 0, "max_megapixels": params.max_megapixels, "format": params.image_format}
     kept: list[Kept] = []
     for begin in range(0, len(photographs), _BATCH):
         batch = range(begin, min(begin + _BATCH, len(photographs)))
