@@ -17,6 +17,7 @@ from arc.core.attempt import ProcessIdentity
 from arc.core.errors import BackendBusy
 from arc.core.ports import Exit, LaunchOrder, Liveness
 from arc.core.process import identity_or_revoke, liveness, open_pidfd, stat
+from arc.jobs import attend
 from arc.jobs.backends.local import LocalBackend
 from arc.testing.backend_stand import SECRET, Stand, appears, entries, outcome
 from arc.worker.reaper import publish
@@ -38,6 +39,17 @@ def drive(backend: LocalBackend, folder: Path, story: Callable[[LocalBackend, St
 
 def running(stand: Stand, **faults: object) -> LaunchOrder:
     return stand.order(epochs=1_000_000, epoch_s=0.01, **faults)
+
+
+async def forked_ahead(backend: LocalBackend) -> int:
+    """The reaper that waits for an order, as soon as it is there with its attempt."""
+    warm = Path(f"/proc/{backend.warm_pid}/task/{backend.warm_pid}/children")
+    while True:
+        for pid in warm.read_text().split():
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            if children.exists() and children.read_text().split():
+                return int(pid)
+        await asyncio.sleep(0)
 
 
 async def wait_gone(pid: int) -> None:
@@ -75,7 +87,7 @@ def test_a_launch_under_way_when_the_warm_server_dies_is_refused_and_never_begin
         order = stand.order()
         os.kill(backend.warm_pid, signal.SIGSTOP)
         launch = asyncio.create_task(backend.launch(order))
-        while not backend._link._waiting:
+        while not backend._full.link._waiting:
             await asyncio.sleep(0)
         os.kill(backend.warm_pid, signal.SIGKILL)
         with pytest.raises(BackendBusy):
@@ -92,7 +104,7 @@ def test_a_launch_that_had_begun_when_the_warm_server_died_is_not_lost(tmp_path:
         order = stand.order()
         os.kill(backend.warm_pid, signal.SIGSTOP)
         launch = asyncio.create_task(backend.launch(order))
-        while not backend._link._waiting:
+        while not backend._full.link._waiting:
             await asyncio.sleep(0)
         begun = ProcessIdentity(pid=1, start_time=1, boot_id="boot", reaper_pid=2, reaper_start_time=2)
         publish(order.staging, begun)
@@ -115,6 +127,53 @@ def test_a_warm_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
         assert liveness(hung, 0, "") is Liveness.DEAD
 
     drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_what_was_forked_ahead_ends_with_the_warm_server(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        reaper = await forked_ahead(backend)
+        [attempt] = Path(f"/proc/{reaper}/task/{reaper}/children").read_text().split()
+        os.kill(backend.warm_pid, signal.SIGKILL)
+        await wait_gone(reaper)
+        await wait_gone(int(attempt))
+
+    drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_a_reaper_that_was_killed_while_it_waited_for_an_order_gets_none(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        reaper = await forked_ahead(backend)
+        [attempt] = Path(f"/proc/{reaper}/task/{reaper}/children").read_text().split()
+        os.kill(reaper, signal.SIGKILL)
+        await wait_gone(int(attempt))
+        order = stand.order(epochs=1)
+        assert await stand.run(order) == Exit(0, None)
+        assert outcome(order)["status"] == "done"
+
+    drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_an_attempt_that_was_forked_ahead_begins_when_it_is_told_to(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        reaper = await forked_ahead(backend)
+        identity = await backend.launch(stand.order(epochs=1))
+        assert identity.reaper_pid == reaper
+        assert identity.began >= identity.start_time
+        assert attend._age_s(identity.model_copy(update={"start_time": 0})) < identity.began / os.sysconf("SC_CLK_TCK")
+
+    drive(LocalBackend(preload=PROBE), tmp_path, story)
+
+
+def test_recipes_that_import_little_have_a_small_server_of_their_own(tmp_path: Path) -> None:
+    async def story(backend: LocalBackend, stand: Stand) -> None:
+        assert await stand.run(stand.order(epochs=1)) == Exit(0, None)
+        assert await stand.run(strange(stand, "job_b")) == Exit(0, None)
+        small, full = (Path(f"/proc/{link.process.pid}/maps").read_text() for link in (backend._slim.link, backend._full.link))
+        assert "numpy" not in small
+        assert "numpy" in full
+
+    environment = install(tmp_path / "site", "import numpy\n" + RETURNS.format("{}"))
+    drive(LocalBackend(environment=environment), tmp_path / "jobs", story)
 
 
 def test_why_a_warm_server_cannot_start_is_said(tmp_path: Path) -> None:
@@ -203,11 +262,14 @@ def test_many_attempts_leave_nothing_in_the_warm_server(tmp_path: Path) -> None:
                 (warm / "task" / warm.name / "children").read_text(),
             )
 
+        await forked_ahead(backend)
         before = held()
         for turn in range(3):
             await asyncio.gather(*(stand.run(stand.order(f"job_{turn}_{index}", epochs=1)) for index in range(8)))
-        assert held() == before
-        assert before[2] == ""
+        await forked_ahead(backend)
+        after = held()
+        assert after[:2] == before[:2]
+        assert len(after[2].split()) == len(before[2].split()) == 1
 
     drive(LocalBackend(preload=PROBE), tmp_path, story)
 
@@ -261,8 +323,10 @@ def test_changed_code_is_run_by_the_next_attempt(tmp_path: Path) -> None:
     environment = install(tmp_path / "site", RETURNS.format("{'version': 1}"))
 
     async def story(backend: LocalBackend, stand: Stand) -> None:
+        await forked_ahead(backend)
         before = strange(stand)
         await stand.run(before)
+        await forked_ahead(backend)
         (tmp_path / "site" / "stranger_run.py").write_text(RETURNS.format("{'version': 22}"))
         orders = [strange(stand, f"job_{index}") for index in range(3)]
         assert await asyncio.gather(*(stand.run(order) for order in orders)) == [Exit(0, None)] * 3

@@ -50,6 +50,7 @@ class ProcessIdentity(BaseModel):
     boot_id: str  # /proc/sys/kernel/random/boot_id
     reaper_pid: int | None = None
     reaper_start_time: int | None = None
+    began: int | None = None  # ticks after boot when it was told to begin: a process forked ahead had waited for that since start_time
 
 
 AttemptOutcome = Literal["running", "done", "failed", "cancelled", "requeued"]

@@ -48,6 +48,7 @@ class RecipeSpec:
     outputs: Mapping[str, str] = field(default_factory=dict)  # output name -> artifact kind
     needs: Needs = Needs()
     checkpoints: bool = False  # whether it can be stopped and go on: only such a job gives its place to a more urgent one
+    slim: bool = False  # its run side imports neither torch nor numpy: its attempts are forked from a small process, ten times as fast
 
     @property
     def makes_experiment(self) -> bool:

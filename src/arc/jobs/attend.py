@@ -264,9 +264,9 @@ def _prepare(layout: Layout, job: Job, staging: Path) -> None:
 
 
 def _age_s(identity: ProcessIdentity) -> float:
-    """Seconds the process has lived, by the boot clock; unmoved by changes of the wall clock."""
+    """Seconds since the process was told to begin, by the boot clock; unmoved by changes of the wall clock."""
     try:
         uptime = float(Path("/proc/uptime").read_text().split()[0])
     except OSError:
         return 0.0
-    return max(0.0, uptime - identity.start_time / os.sysconf("SC_CLK_TCK"))
+    return max(0.0, uptime - (identity.began or identity.start_time) / os.sysconf("SC_CLK_TCK"))

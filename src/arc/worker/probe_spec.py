@@ -58,6 +58,7 @@ FAULTS = RecipeSpec(
     outputs={"probe.json": "result"},
     needs=Needs(role="task", memory_gb=0.1, gpus=0, threads=1),
     checkpoints=True,
+    slim=True,
 )
 
 
@@ -77,4 +78,5 @@ ORCHESTRATE = RecipeSpec(
     title="A job that submits jobs and waits for them",
     purpose="probe",
     needs=Needs(role="orchestrator", memory_gb=0.1, gpus=0, threads=1),
+    slim=True,
 )

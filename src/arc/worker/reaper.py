@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,67 +36,84 @@ _HELD_BACK: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NAME: Final = 15
 _EXIT_SIZE: Final = 64  # bytes set aside for exit.json, so that a full disk does not swallow it
-_GO: Final = b"g"
+_PACKET: Final = 64 << 10
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def run(staging: Path, *, secret: int, ready: int, shut: Sequence[int], boot: str, attempt: AttemptMain) -> NoReturn:
-    """Be the reaper of one attempt. Says on `ready`, in one JSON line, which process it is or why there is none."""
+def run(orders: socket.socket, *, shut: Sequence[int], boot: str, attempt: AttemptMain) -> NoReturn:
+    """Be the reaper of one attempt, which waits with it for its order: a staging folder, and the pipe with the secret.
+
+    Answers in one packet of JSON which process the attempt is, or why there is none. Ends when nobody can send an order any more.
+    """
     code, begun = 70, False
     try:
         for descriptor in shut:
             os.close(descriptor)
-        _settle(staging)
-        gate_out, gate_in = os.pipe()
+        _settle()
+        gate, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = os.fork()
         if child == 0:
-            _be_the_attempt(staging, secret=secret, gate=gate_out, shut=(ready, gate_in), attempt=attempt)
+            _be_the_attempt(theirs, shut=(orders, gate), attempt=attempt)
         os.setpgid(child, child)  # the child does so too: whoever is first, the group is there when it is published
-        os.close(secret)
-        os.close(gate_out)
-        _let_begin(staging, child, ready=ready, gate=gate_in, boot=boot)
-        begun = True
-        status = _wait_for(child)
-        _end_descendants()
-        _write_exit(staging, status, kills=_leave_group(staging))
+        theirs.close()
+        order, descriptors, _, _ = socket.recv_fds(orders, _PACKET, 1, socket.MSG_CMSG_CLOEXEC)
+        if order:
+            staging = Path(os.fsdecode(order))
+            _open_logs(staging)
+            _let_begin(staging, child, secret=descriptors[0], orders=orders, gate=gate, boot=boot)
+            begun = True
+            status = _wait_for(child)
+            _end_descendants()
+            _write_exit(staging, status, kills=_leave_group(staging))
+        else:
+            gate.close()
+            _wait_for(child)
         code = 0
     except OSError as error:
         complain(error, sys.stderr)
         if not begun:
-            _tell(ready, {"error": f"{type(error).__name__}: {error}", "full": error.errno == errno.ENOSPC})
+            _tell(orders, {"error": f"{type(error).__name__}: {error}", "full": error.errno == errno.ENOSPC})
     finally:
         os._exit(code)
 
 
-def _settle(staging: Path) -> None:
+def _settle() -> None:
     os.setsid()
     if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this kernel has no child subreaper")
     _libc.prctl(_PR_SET_NAME, b"arc-reaper", 0, 0, 0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # the attempt lets them through when it can hear them
+
+
+def _open_logs(staging: Path) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    for path, flag, number in (("/dev/null", os.O_RDONLY, 0), (staging / STDOUT, flags, 1), (staging / STDERR, flags, 2)):
-        descriptor = os.open(path, flag, 0o644)
+    for path, number in ((staging / STDOUT, 1), (staging / STDERR, 2)):
+        descriptor = os.open(path, flags, 0o644)
         os.dup2(descriptor, number)
         os.close(descriptor)
     (staging / f".{EXIT}").write_bytes(b" " * _EXIT_SIZE)
 
 
-def _be_the_attempt(staging: Path, *, secret: int, gate: int, shut: Sequence[int], attempt: AttemptMain) -> NoReturn:
+def _be_the_attempt(gate: socket.socket, *, shut: Sequence[socket.socket], attempt: AttemptMain) -> NoReturn:
     code = 71
     try:
         os.setpgid(0, 0)
-        for descriptor in shut:
-            os.close(descriptor)
+        for end in shut:
+            end.close()
         stop = StopRequest()
         stop.install()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _libc.prctl(_PR_SET_NAME, b"arc-attempt", 0, 0, 0)
-        if os.read(gate, 1) == _GO:
-            os.close(gate)
-            code = attempt(staging, secret=secret, stop=stop)
+        order, descriptors, _, _ = socket.recv_fds(gate, _PACKET, 3, socket.MSG_CMSG_CLOEXEC)
+        gate.close()
+        if order:
+            secret, *logs = descriptors
+            for descriptor, number in zip(logs, (1, 2), strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            code = attempt(Path(os.fsdecode(order)), secret=secret, stop=stop)
     except Exception as error:  # noqa: BLE001 - before the recipe runs: the staging folder or the order is broken
         complain(error, sys.stderr)
         code = NO_ROOM if isinstance(error, OSError) and disk_full(error) else 1
@@ -106,14 +124,19 @@ def _be_the_attempt(staging: Path, *, secret: int, gate: int, shut: Sequence[int
             os._exit(code)
 
 
-def _let_begin(staging: Path, child: int, *, ready: int, gate: int, boot: str) -> None:
+def _let_begin(staging: Path, child: int, *, secret: int, orders: socket.socket, gate: socket.socket, boot: str) -> None:
     """Publish which process the attempt is, then let it begin; when that fails, it never does."""
     try:
         own, found = stat(os.getpid()), stat(child)
         if own is None or found is None:
             raise ProcessLookupError(errno.ESRCH, "the attempt was gone before it began")
         identity = ProcessIdentity(
-            pid=child, start_time=found.start_time, boot_id=boot, reaper_pid=os.getpid(), reaper_start_time=own.start_time
+            pid=child,
+            start_time=found.start_time,
+            boot_id=boot,
+            reaper_pid=os.getpid(),
+            reaper_start_time=own.start_time,
+            began=int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")),
         )
         _wall_in(staging, child)
         publish(staging, identity)
@@ -122,10 +145,14 @@ def _let_begin(staging: Path, child: int, *, ready: int, gate: int, boot: str) -
         os.waitpid(child, 0)
         _leave_group(staging)
         raise
-    os.write(gate, _GO)
-    os.close(gate)
-    _tell(ready, {"identity": identity.model_dump()})
-    os.close(ready)
+    try:
+        socket.send_fds(gate, [os.fsencode(staging)], [secret, 1, 2])
+    except OSError:
+        pass  # it was killed just now; how it ended is what is said of it
+    gate.close()
+    os.close(secret)
+    _tell(orders, {"identity": identity.model_dump()})
+    orders.close()
 
 
 def _wall_in(staging: Path, child: int) -> None:
@@ -167,9 +194,9 @@ def publish(staging: Path, identity: ProcessIdentity) -> None:
         part.unlink()
 
 
-def _tell(ready: int, answer: dict[str, object]) -> None:
+def _tell(orders: socket.socket, answer: dict[str, object]) -> None:
     try:
-        os.write(ready, json.dumps(answer).encode() + b"\n")
+        orders.send(json.dumps(answer).encode())
     except OSError:
         pass  # the warm server is gone; process.json says it too
 

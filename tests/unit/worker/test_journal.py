@@ -94,7 +94,7 @@ def test_a_forked_child_is_refused_and_writes_no_line_twice(journal: Journal, tm
 def test_the_heartbeat_writes_what_waits(tmp_path: Path) -> None:
     clock = SystemClock()
     journal = Journal(tmp_path, clock)
-    heartbeat = Heartbeat(journal, clock, abandoned=lambda: None, interval_s=0.0)
+    heartbeat = Heartbeat(journal, clock, abandoned=lambda: None, interval_s=0.01)
     heartbeat.start()
     while not any(line["k"] == "heartbeat" for line in lines(tmp_path)):
         pass

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from arc.worker import reaper
-from arc.worker.warm import Arguments, launch, native_threads, parse
+from arc.worker.warm import Arguments, launch, native_threads, park, parse
 
 
 def test_the_command_line_is_read() -> None:
     assert parse(["--socket", "5"]) == Arguments(5, None, ())
     assert parse(["--socket", "5", "--preload", "--cold", "a.b", "c.d"]) == Arguments(5, (), ("a.b", "c.d"))
     assert parse(["--socket", "5", "--preload", "torch", "a.b"]) == Arguments(5, ("torch", "a.b"), ())
+    assert parse(["--socket", "5", "--slim"]) == Arguments(5, None, (), slim=True)
 
 
 def test_native_threads_are_counted() -> None:
@@ -27,5 +28,5 @@ def test_of_a_reaper_that_dies_without_a_word_nothing_is_known(tmp_path: Path, m
     outlet, inlet = os.pipe()
     os.close(inlet)
     with ours, theirs:
-        assert launch(theirs, tmp_path, outlet)["unknown"] is True
+        assert launch(park(theirs), str(tmp_path), outlet)["unknown"] is True
     os.wait()

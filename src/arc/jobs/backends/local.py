@@ -16,16 +16,18 @@ from typing import Any, Final
 
 import structlog
 
+from arc import catalog
 from arc.core import groups
 from arc.core import order as orders
 from arc.core.attempt import ProcessIdentity
-from arc.core.errors import BackendBusy, NoSpace
+from arc.core.errors import ArcError, BackendBusy, NoSpace
 from arc.core.journal import ORDER
 from arc.core.ports import Exit, LaunchOrder, Liveness
 from arc.core.process import boot_id, identity_or_revoke, liveness, open_pidfd, read_exit, send
 from arc.jobs.backends.environment import scrubbed
 from arc.jobs.backends.remains import sweep
-from arc.jobs.backends.warm_link import NotSent, WarmLink
+from arc.jobs.backends.warm_link import NotSent
+from arc.jobs.backends.warm_server import WarmServer
 
 _log = structlog.get_logger(__name__)
 _GPU_LOOK_S: Final = 0.1
@@ -40,8 +42,9 @@ class LocalBackend:
     """Implements `arc.core.ports.Backend` with processes of this machine.
 
     `environment` is what is scrubbed and handed on (this process's own when None); `preload` names the recipes
-    that the warm server imports beforehand (all, and torch, when None); `gpu_holders` tells for which processes the
-    driver holds memory on a GPU.
+    that the warm server imports beforehand. When None, there are two servers: one with all recipes and torch, and one for
+    the recipes that import little, whose forks cost a tenth. `gpu_holders` tells for which processes the driver
+    holds memory on a GPU.
     """
 
     name = "local"
@@ -54,43 +57,44 @@ class LocalBackend:
         launch_timeout_s: float = 180.0,
         gpu_holders: Callable[[], AbstractSet[int]] | None = None,
     ) -> None:
-        self._environment = scrubbed(environment)
-        self._preload = preload
+        allowed = scrubbed(environment)
+        self._full = WarmServer(allowed, preload)
+        self._slim = WarmServer(allowed, None, slim=True) if preload is None else None
+        self._servers = [server for server in (self._slim, self._full) if server is not None]
         self._launch_timeout_s = launch_timeout_s  # the first launch waits for the imports, on a slow disk for long
         self._gpu_holders = gpu_holders
-        self._link: WarmLink | None = None
-        self._starting: asyncio.Lock | None = None
 
     @property
     def warm_pid(self) -> int | None:
-        """The pid of the warm server, when there is one."""
-        return self._link.process.pid if self._link is not None and not self._link.lost else None
+        """The pid of the warm server that has everything in memory, when there is one."""
+        link = self._full.link
+        return link.process.pid if link is not None and not link.lost else None
 
     async def open(self) -> None:
-        """Start the warm server; does not wait for its imports."""
-        self._starting = asyncio.Lock()
-        await self._warm()
+        """Start the warm servers; does not wait for their imports."""
+        for server in self._servers:
+            await server.open()
 
     async def close(self) -> None:
-        """End the warm server; attempts that run go on."""
-        if self._link is not None:
-            link, self._link = self._link, None
-            await link.close()
+        """End the warm servers; attempts that run go on."""
+        for server in self._servers:
+            await server.close()
 
     async def launch(self, order: LaunchOrder) -> ProcessIdentity:
         """Fork an attempt and say which process it is; BackendBusy when the warm server died over it, NoSpace on a full disk."""
         await asyncio.to_thread((order.staging / ORDER).write_bytes, orders.dump(order))
-        link = await self._warm()
+        server = self._slim if self._slim is not None and _slim(order.recipe) else self._full
+        link = await server.warm()
         try:
             async with asyncio.timeout(self._launch_timeout_s):
                 try:
                     answer = await link.launch(order.staging, order.secret)
                 except NotSent:  # it had died since the last launch
-                    await self._discard(link)
-                    link = await self._warm()
+                    await server.discard(link)
+                    link = await server.warm()
                     answer = await link.launch(order.staging, order.secret)
         except (ConnectionError, TimeoutError) as error:
-            await self._discard(link)
+            await server.discard(link)
             return await asyncio.to_thread(_settle, order.staging, error)
         if answer.get("unknown"):  # the reaper was killed, perhaps after it had let the attempt begin
             return await asyncio.to_thread(_settle, order.staging, ConnectionError(answer["error"]))
@@ -141,24 +145,12 @@ class LocalBackend:
         send(identity.pid, identity.start_time, signal.SIGKILL)
         send(reaper, since, signal.SIGCONT)  # someone may have stopped it
 
-    async def _warm(self) -> WarmLink:
-        if self._starting is None:
-            self._starting = asyncio.Lock()
-        async with self._starting:
-            if self._link is not None and self._link.lost:
-                await self._link.close()
-                self._link = None
-            if self._link is None:
-                try:
-                    self._link = await WarmLink.start(self._environment, self._preload)
-                except OSError as error:
-                    raise BackendBusy(f"the warm server could not be started: {error}") from error
-            return self._link
 
-    async def _discard(self, link: WarmLink) -> None:
-        if self._link is link:
-            self._link = None
-        await link.close()
+def _slim(recipe: str) -> bool:
+    try:
+        return catalog.spec(recipe).slim
+    except ArcError:  # unknown here: the attempt says so
+        return False
 
 
 def _settle(staging: Path, error: Exception) -> ProcessIdentity:

@@ -43,14 +43,16 @@ class WarmLink:
         self._listener = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str], preload: Sequence[str] | None) -> "WarmLink":
-        """Start the server; it answers when it has imported everything."""
+    async def start(cls, environment: Mapping[str, str], preload: Sequence[str] | None, *, slim: bool) -> "WarmLink":
+        """Start the server; it answers when it has imported everything, or with `slim` the little there is to import."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         command = [sys.executable, "-P", "-m", "arc.worker.warm", "--socket", str(theirs.fileno())]
         if preload is not None:
             command += ["--preload", *preload]
+        if slim:
+            command += ["--slim"]
         try:
             process = await asyncio.to_thread(_spawn, command, environment, theirs.fileno(), stderr)
         except OSError:
