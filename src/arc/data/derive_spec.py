@@ -3,9 +3,9 @@
 Imports core alone. The sealed split goes along: it is worked on like the rest, and nobody is judged by it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.data.spec import SplitParams
@@ -81,6 +81,14 @@ class ResplitParams(SplitParams):
         False,
         description="Draw the sealed split anew too. What a model has trained on may be sealed then, so it is not done unless asked for.",
     )
+
+    @model_validator(mode="after")
+    def _what_can_be_done_anew(self) -> Self:
+        if self.split_by == "keep":
+            raise ValueError("split_by = 'keep' would change nothing")
+        if self.split_by == "site" and not self.redraw_sealed:
+            raise ValueError("split_by = 'site' seals other photographs than before; say so with redraw_sealed = true")
+        return self
 
 
 PREPROCESS = RecipeSpec(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from arc.artifacts import tree
+from arc.core.dataset import DatasetVersion
+from arc.core.inputs import ResolvedInput
 from arc.data import manifest
 from arc.data.manifest import Row
 from arc.data.splits import SPLITS
@@ -37,6 +39,28 @@ class Facts:
     parameters: dict[str, Any] = field(default_factory=dict)  # step -> what it was given
     made_from: str | None = None  # name@version
     warnings: tuple[str, ...] = ()
+
+
+def version_of(given: ResolvedInput) -> DatasetVersion:
+    """The version that an attempt was given."""
+    return DatasetVersion.model_validate(dict(given.info) | {"path": given.path, "sealed_path": given.sealed_path or ""})
+
+
+def derived(old: DatasetVersion, *, name: str | None, step: str, parameters: dict[str, Any]) -> Facts:
+    """What is known of a version that `step` makes of `old`; it keeps the name unless another one is given."""
+    return Facts(
+        dataset=name or old.name,
+        task=old.task,
+        layout=old.layout,
+        classes=old.classes,
+        patients_known=old.patients_known,
+        split_rule=old.split_rule,
+        licence=old.licence,
+        source=old.source,
+        description=old.description,
+        parameters=old.parameters | {step: parameters},
+        made_from=old.ref,
+    )
 
 
 def publish(rows: Sequence[tuple[str, Row]], facts: Facts, *, dataset: Path, sealed: Path, threads: int = 1) -> dict[str, Any]:

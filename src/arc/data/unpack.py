@@ -22,7 +22,7 @@ from arc.data.members import Limits
 from arc.data.names import CLASSES
 from arc.data.publish import Facts, folder_of, publish
 from arc.data.spec import UnpackParams
-from arc.data.splits import Member, split
+from arc.data.splits import Member, rule_in_words, split
 
 
 def run(ctx: RunContext, params: UnpackParams) -> Done:
@@ -73,9 +73,8 @@ def _publish(ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: 
     ctx.phase("split")
     known = all(photo.source.patient for photo in kept)
     patients = [photo.source.patient if known and photo.source.patient else photo.file for photo in kept]
-    members = [Member(patient, photo.source.label, photo.sha256) for patient, photo in zip(patients, kept, strict=True)]
-    shares = {"train": params.train_share, "val": params.val_share, "sealed": params.sealed_share}
-    splits = split(members, shares, seed=ctx.seed)
+    members = [Member(patient, photo.source.label, photo.sha256, photo.source.site) for patient, photo in zip(patients, kept, strict=True)]
+    splits = split(members, params, seed=ctx.seed)
     rows = [
         (name, _placed(photo, patient, folder_of(name, dataset, sealed)))
         for photo, patient, name in zip(kept, patients, splits, strict=True)
@@ -86,7 +85,7 @@ def _publish(ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: 
         layout=found.name,
         classes=CLASSES,
         patients_known=known,
-        split_rule=_rule(params, known, ctx.seed),
+        split_rule=rule_in_words(params, patients_known=known, seed=ctx.seed),
         licence=params.licence or found.says.licence,
         source=params.source or found.says.source,
         parameters={"unpack": params.model_dump(mode="json", exclude={"name", "licence", "source"}) | {"seed": ctx.seed}},
@@ -115,12 +114,6 @@ def _placed(photo: Kept, patient: str, folder: Path) -> Row:
         mask=photo.mask,
         mask_sha256=photo.mask_sha256,
     )
-
-
-def _rule(params: UnpackParams, known: bool, seed: int) -> str:
-    shares = f"{params.train_share:g} train, {params.val_share:g} val, {params.sealed_share:g} sealed"
-    whose = "by patient" if known else "by photograph (patients unknown; photographs with equal bytes together)"
-    return f"{shares}; {whose}, stratified by class, seed {seed}"
 
 
 def _warnings(found: layout.Layout, kept: list[Kept], known: bool) -> list[str]:
