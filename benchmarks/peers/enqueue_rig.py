@@ -1,10 +1,12 @@
-"""Rigs of bench_enqueue: `enqueue_rig.py KIND WHERE`, each with one durable enqueue per job and no worker up."""
+"""Rigs of bench_enqueue: `enqueue_rig.py KIND WHERE THREADS`, each with one durable enqueue per job and no worker up."""
 
 import json
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rigs import serve
@@ -21,13 +23,19 @@ def arc(folder: str) -> Callable[[int], object]:
 
 
 def bare(folder: str) -> Callable[[int], object]:
-    """One INSERT and its commit, as durable."""
-    connection = sqlite3.connect(f"{folder}/bare.db", isolation_level=None)
+    """One INSERT and its commit, as durable; several threads take turns."""
+    connection = sqlite3.connect(f"{folder}/bare.db", isolation_level=None, check_same_thread=False)
+    turn = threading.Lock()
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, content TEXT)")
     content = json.dumps({"recipe": "probe.faults", "params": {"faults": {"epochs": 0}}, "more": "x" * 800})
-    return lambda i: connection.execute("INSERT INTO jobs VALUES (?, ?)", (f"job_{i:08}", content))
+
+    def insert(i: int) -> None:
+        with turn:
+            connection.execute("INSERT INTO jobs VALUES (?, ?)", (f"job_{i:08}", content))
+
+    return insert
 
 
 def rq(port: str) -> Callable[[int], object]:
@@ -57,17 +65,22 @@ def procrastinate(url: str) -> Callable[[int], object]:
 def main() -> None:
     """Work in turns."""
     act = {"arc": arc, "bare": bare, "rq": rq, "procrastinate": procrastinate}[sys.argv[1]](sys.argv[2])
+    threads = int(sys.argv[3])
+    pool = ThreadPoolExecutor(threads)
     done = 0
+
+    def one(number: int) -> float:
+        began = time.perf_counter()
+        act(number)
+        return (time.perf_counter() - began) * 1000
 
     def work(count: int) -> list[float]:
         nonlocal done
-        took = []
-        for _ in range(count):
-            began = time.perf_counter()
-            act(done)
-            took.append((time.perf_counter() - began) * 1000)
-            done += 1
-        return took
+        numbers = range(done, done + count)
+        done += count
+        if threads == 1:
+            return [one(number) for number in numbers]
+        return list(pool.map(one, numbers))
 
     serve(work)
 

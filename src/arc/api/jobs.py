@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from arc.api import work
-from arc.api.routing import ArcRoute, Asker, Cursor, House, JobId, Key, Limit, Wait, operator, viewer
+from arc.api.routing import ArcRoute, Asker, Cursor, House, JobId, Key, Limit, Wait, asker_of, house_of, operator, viewer
 from arc.api.views import (
     AutoCleaned,
     CurveView,
@@ -32,8 +32,9 @@ router = APIRouter(route_class=ArcRoute, tags=["jobs"])
 
 
 @router.post("/jobs", **operator, response_model=WorkDone, responses=work.ANSWERS)
-async def submit_job(wanted: JobRequest, request: Request, house: House, asker: Asker, key: Key = None, wait: Wait = 0.0) -> Response:
+async def submit_job(wanted: JobRequest, request: Request, key: Key = None, wait: Wait = 0.0) -> Response:
     """Run any recipe. Answers 202 with the job at once, or with `wait` the result when it is there in time."""
+    house, asker = await house_of(request), await asker_of(request)  # what the framework would do, in a tenth of the time
     return await work.start(request, house, wanted, actor=asker.name, key=key, wait_s=wait or 0.0)
 
 

@@ -135,19 +135,21 @@ def _invalid(name: str, message: str) -> RequestValidationError:
 
 
 # Async, although they wait for nothing: the framework takes a thread for each that is not.
-async def _house(request: Request) -> App:
+async def house_of(request: Request) -> App:
+    """The app that is served."""
     app: App = request.app.state.arc
     return app
 
 
-async def _asker(request: Request) -> Actor:
+async def asker_of(request: Request) -> Actor:
+    """Who asks, as the guard found."""
     actor: Actor = request.scope["state"]["actor"]
     return actor
 
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-House = Annotated[App, Depends(_house)]
-Asker = Annotated[Actor, Depends(_asker)]
+House = Annotated[App, Depends(house_of)]
+Asker = Annotated[Actor, Depends(asker_of)]
 JobId = Annotated[str, Path(pattern=NAME, description="Id of a job.")]
 ExperimentId = Annotated[str, Path(pattern=NAME, description="Id of an experiment.")]
 Name = Annotated[str, Path(pattern=NAME, description="Name of a thing.")]

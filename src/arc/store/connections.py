@@ -9,6 +9,7 @@ Nothing is written on connecting, or a reader would wait for a writer.
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def _sqlite(url: URL, *, pool_size: int, read_only: bool = False) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_S,
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
-        json_serializer=_to_json,
+        json_serializer=to_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -53,10 +54,15 @@ def _sqlite(url: URL, *, pool_size: int, read_only: bool = False) -> Engine:
     @event.listens_for(engine, "before_cursor_execute")
     def _refuse_nul(_conn: Connection, _cursor: object, _statement: str, parameters: Any, _context: object, many: bool) -> None:
         for row in parameters if many else (parameters,):
-            if "\0" in "".join([value for value in row if isinstance(value, str)]):
-                raise InvalidSpec(BAD_TEXT)  # PostgreSQL cannot hold it, so a store that can must not begin to
+            refuse_nul(row)
 
     return engine
+
+
+def refuse_nul(values: Iterable[Any]) -> None:
+    """InvalidSpec when a text holds NUL: PostgreSQL cannot hold it, so a store that can must not begin to."""
+    if "\0" in "".join([value for value in values if isinstance(value, str)]):
+        raise InvalidSpec(BAD_TEXT)
 
 
 def postgres(url: URL) -> tuple[Engine, Engine]:
@@ -67,12 +73,13 @@ def postgres(url: URL) -> tuple[Engine, Engine]:
         pool_timeout=BUSY_S,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
-        json_serializer=_to_json,
+        json_serializer=to_json,
     )
     return writer, writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """The text of a JSON column; InvalidSpec for a number that JSON does not have."""
     try:
         return _encode(value)
     except ValueError as error:

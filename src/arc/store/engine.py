@@ -1,8 +1,8 @@
 """Store: one database, opened; transactions that are short and synchronous.
 
 SQLite (the default) is in WAL mode with full synchronisation, so a commit survives a power cut. It has one
-writer: a write transaction takes a lock in this process and then BEGIN IMMEDIATE, so nothing is ever
-upgraded from read to write. PostgreSQL is used by URL, with the same functions.
+writer: those who write in this process take turns (`arc.store.turns`), and a turn begins with BEGIN IMMEDIATE, so
+nothing is ever upgraded from read to write. PostgreSQL is used by URL, with the same functions.
 
 A damaged, empty or newer database stops the start with one line; it is never replaced by an empty one. A new
 SQLite file is made under another name and linked in place whole, so that no start ever meets a half-made one.
@@ -13,7 +13,6 @@ that holds the engine lock of the workspace writes, and the version is named in 
 import os
 import secrets
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from arc.core.clock import Clock
 from arc.core.errors import PermanentError, StoreBusy
 from arc.store import connections
 from arc.store.failures import first_line, may_pass, translated
+from arc.store.turns import Turns
 
 _VACUUM_PAGES = 10_000  # at a time, because writers wait
 _MIGRATION_LOCK, _ENGINE_LOCK = 0x617263, 0x617264  # advisory locks of PostgreSQL; the letters of arc, and the number after
@@ -42,6 +42,7 @@ class Tx:
 
     conn: Connection
     clock: Clock
+    raw: sqlite3.Connection | None = None  # of SQLite, below `conn`: for what `arc.store.prepared` runs
     _committed: list[Callable[[], None]] = field(default_factory=list)
     _rolled_back: list[Callable[[], object]] = field(default_factory=list)
 
@@ -67,8 +68,7 @@ class Store:
         self._reader = reader
         self._clock = clock
         self._owner: Connection | None = None  # the session that holds the engine lock of PostgreSQL
-        self._lock = threading.Lock() if writer.dialect.name == "sqlite" else None
-        self._kept: Connection | None = None  # the one writing connection of SQLite, between transactions
+        self._turns = Turns(writer) if writer.dialect.name == "sqlite" else None
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> "Store":
@@ -122,57 +122,46 @@ class Store:
     def close(self) -> None:
         """Let go of every connection, and with them of the engine lock."""
         self._disown()
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        if self._turns is not None:
+            self._turns.close()
         self._reader.dispose()
         self._writer.dispose()
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """One write transaction; committed at the end, rolled back when an error leaves the block."""
-        if self._lock is not None and not self._lock.acquire(timeout=connections.BUSY_S):
-            raise StoreBusy("the store is being written by others for too long")
-        try:
-            with translated(), self._line() as conn:
-                tx = Tx(conn, self._clock)
-                if self._lock is not None:
-                    conn.exec_driver_sql("BEGIN IMMEDIATE")
-                try:
-                    yield tx
-                    conn.commit()
-                except BaseException:
-                    conn.rollback()
-                    for undo in reversed(tx._rolled_back):
-                        undo()
-                    raise
-        finally:
-            if self._lock is not None:
-                self._lock.release()
+        with translated(), self._in_turn() if self._turns is not None else self._beside_others() as tx:
+            yield tx
         for callback in tx._committed:
             callback()
 
     @contextmanager
-    def _line(self) -> Iterator[Connection]:
-        """A connection to write with. SQLite has one, which stays out of the pool while nothing goes wrong: it is taken for every submit."""
-        if self._lock is None:
-            with self._writer.connect() as conn:
-                yield conn
-            return
-        conn, self._kept = self._kept or self._writer.connect(), None
-        try:
-            yield conn
-        except BaseException:
-            conn.close()  # the pool looks after it
-            raise
-        self._kept = conn
+    def _in_turn(self) -> Iterator[Tx]:
+        assert self._turns is not None
+        undo: list[Callable[[], object]] = []
+        with self._turns.write(undo) as line:
+            yield Tx(line.conn, self._clock, line.raw, _rolled_back=undo)
+
+    @contextmanager
+    def _beside_others(self) -> Iterator[Tx]:
+        with self._writer.connect() as conn:
+            tx = Tx(conn, self._clock)
+            try:
+                yield tx
+                conn.commit()
+            except BaseException:
+                conn.rollback()
+                for undo in reversed(tx._rolled_back):
+                    undo()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """One read transaction: a consistent view."""
         with translated(), self._reader.connect() as conn:
-            if self._lock is not None:
-                conn.exec_driver_sql("BEGIN")
+            if self._turns is not None:
+                raw: Any = conn.connection.driver_connection
+                raw.execute("BEGIN")  # below SQLAlchemy, which would take as long for it as for the question
             yield Tx(conn, self._clock)
             conn.rollback()
 
@@ -182,7 +171,7 @@ class Store:
         A restart of the server ends the session and with it the lock, so it is looked after each time. On SQLite the
         engine lock of the workspace says who it is, and this is True.
         """
-        if self._lock is not None or self._owns():
+        if self._turns is not None or self._owns():
             return True
         with translated():
             conn = self._writer.connect()
@@ -212,9 +201,9 @@ class Store:
 
     def upkeep(self) -> dict[str, Any]:
         """WAL checkpoint and incremental vacuum on SQLite; nothing on PostgreSQL, which does it by itself."""
-        if self._lock is None:
+        if self._turns is None:
             return {"dialect": self.dialect}
-        with self._lock, translated(), self._line() as conn:
+        with translated(), self._turns.alone() as conn:
             conn.exec_driver_sql("PRAGMA busy_timeout=0")  # who reads meanwhile keeps his part of the log; nobody waits for him
             before = conn.exec_driver_sql("PRAGMA freelist_count").scalar_one()
             conn.connection.driver_connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # type: ignore[union-attr]
@@ -229,9 +218,10 @@ class Store:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         with self._writer.connect() as conn:
-            if self._lock is None:
+            if self._turns is None:
                 conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             else:
+                conn.exec_driver_sql("PRAGMA foreign_keys=OFF")  # a table that is made anew must not take along what refers to it
                 conn.exec_driver_sql("BEGIN IMMEDIATE")
             current = MigrationContext.configure(conn).get_current_revision()
             if current is not None and current not in known:
@@ -241,3 +231,5 @@ class Store:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
             conn.commit()
+            if self._turns is not None:
+                conn.exec_driver_sql("PRAGMA foreign_keys=ON")

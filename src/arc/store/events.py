@@ -1,31 +1,34 @@
 """Events in the store: appended in the transaction of the change, numbered without a gap in commit order.
 
-The number comes from a counter row that the transaction updates: on PostgreSQL the row lock makes writers of
-events take turns, so that a reader who has seen event n will never see a smaller one appear later.
+A reader who has seen event n will never see a smaller one appear later. SQLite has one writer, and gives a row the
+next number by itself. On PostgreSQL the number comes from a counter row that the transaction updates, whose lock
+makes writers of events take turns.
 """
 
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam, insert, literal_column, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from arc.core.event import Event
 from arc.store import tables as t
 from arc.store.engine import Tx
-from arc.store.prepared import Prepared
+from arc.store.prepared import Insert
 
-_COUNTER = update(t.counters).where(t.counters.c.name == literal_column("'events'"))
-_NEXT = Prepared(_COUNTER.values(value=t.counters.c.value + literal_column("1")).returning(t.counters.c.value))
-_INSERT = Prepared(insert(t.events), tuple(Event.model_fields))
+_NEXT = update(t.counters).where(t.counters.c.name == "events").values(value=t.counters.c.value + 1).returning(t.counters.c.value)
+_NUMBERED = insert(t.events)
+_INSERT = Insert(t.events)
 _AFTER = select(t.events).where(t.events.c.seq > bindparam("after")).order_by(t.events.c.seq).limit(bindparam("most", type_=sa.Integer()))
 _OF_SUBJECT = _AFTER.where(t.events.c.subject == bindparam("subject"))
 
 
 def append(tx: Tx, *, subject: str, kind: str, actor: str, detail: dict[str, Any] | None = None) -> Event:
     """Write one event."""
-    seq = _NEXT.run(tx.conn, {}).scalar_one()
-    event = Event(seq=seq, subject=subject, kind=kind, at=tx.clock.now(), actor=actor, detail=detail or {})
-    _INSERT.run(tx.conn, dict(event))
+    values = {"subject": subject, "kind": kind, "at": tx.clock.now(), "actor": actor, "detail": detail or {}}
+    if tx.raw is not None:
+        return Event(**values | {"seq": _INSERT.below(tx.raw, values | {"seq": None})})
+    event = Event(seq=tx.conn.execute(_NEXT).scalar_one(), **values)
+    tx.conn.execute(_NUMBERED, dict(event))
     return event
 
 
@@ -54,4 +57,4 @@ def newest(tx: Tx, subject: str, kind: str, *, actor: str) -> Event | None:
 
 def last_seq(tx: Tx) -> int:
     """The number of the newest event; 0 when there is none."""
-    return int(tx.conn.execute(select(t.counters.c.value).where(t.counters.c.name == "events")).scalar_one())
+    return int(tx.conn.execute(select(func.max(t.events.c.seq))).scalar_one() or 0)

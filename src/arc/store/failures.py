@@ -1,11 +1,12 @@
 """What the database says when it fails, as one of our errors: whose fault it is, and whether trying again may help."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from arc.core.errors import ArcError, Conflict, InvalidSpec, NoSpace, PermanentError, StoreBusy
@@ -31,6 +32,8 @@ def translated() -> Iterator[None]:
         raise StoreBusy("every connection to the store is in use") from error
     except StatementError as error:
         raise _ours(error) from error
+    except sqlite3.Error as error:
+        raise _ours(DBAPIError.instance(None, None, error, sqlite3.Error)) from error
 
 
 def _ours(error: StatementError) -> ArcError:

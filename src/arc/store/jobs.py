@@ -20,15 +20,16 @@ from arc.core.states import JobStatus, event_of
 from arc.store import events
 from arc.store import tables as t
 from arc.store.engine import Tx
-from arc.store.nouns import check_limit, clean, decode_cursor, encode_cursor
-from arc.store.prepared import Prepared
+from arc.store.nouns import check_limit, clean, decode_cursor, encode_cursor, plain
+from arc.store.prepared import Insert
 
 _RANKS = list(Priority)
-_INSERT = Prepared(sa.insert(t.jobs), tuple(column.name for column in t.jobs.columns))
+_INSERT = Insert(t.jobs)
 _INSERT_NEED = sa.insert(t.job_needs)
 _INSERT_REFERENCE = sa.insert(t.job_references)
 _BY_ID = select(t.jobs).where(t.jobs.c.id == bindparam("wanted"))
 _NEEDS = select(t.job_needs.c.job_id, t.job_needs.c.needs_id).where(t.job_needs.c.job_id.in_(bindparam("wanted", expanding=True)))
+_MODELS = ("requires", "retry", "limits", "failure", "progress")  # fields that are models themselves
 _HIDDEN = ("rank", "idempotency_key", "request_digest")
 
 
@@ -57,9 +58,15 @@ def _jobs(tx: Tx, found: Sequence[Row[Any]]) -> list[Job]:
 
 def insert(tx: Tx, job: Job, *, key: str | None = None, request_digest: str | None = None) -> None:
     """Write a new job; Conflict when its id or its idempotency key is there already."""
-    values = clean({name: getattr(job, name) for name in Job.model_fields if name not in ("needs", "priority")})
-    values |= {"rank": job.priority.rank, "status": job.status.value, "idempotency_key": key, "request_digest": request_digest}
-    _INSERT.run(tx.conn, values)
+    values = dict(job) | {
+        "rank": _RANKS.index(job.priority),
+        "status": job.status.value,
+        "idempotency_key": key,
+        "request_digest": request_digest,
+    }
+    for name in _MODELS:
+        values[name] = plain(values[name])
+    _INSERT.run(tx, values)
     if job.needs:
         tx.conn.execute(_INSERT_NEED, [{"job_id": job.id, "needs_id": need} for need in job.needs])
     refs = [parse_input(text, field="inputs") for text in job.inputs.values()]

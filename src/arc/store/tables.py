@@ -84,15 +84,23 @@ jobs = Table(
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("completed_at", Moment),
-    Column("idempotency_key", String, unique=True),
+    Column("idempotency_key", String),
     Column("request_digest", String),
     Index("jobs_queue", "status", "rank", "id"),
     Index("jobs_by_status", "status", "id"),
     Index("jobs_by_recipe", "recipe", "id"),
-    Index("jobs_by_experiment", "experiment_id", "id"),
 )
-_waits = jobs.c.not_before.is_not(None)
-Index("jobs_by_due", jobs.c.status, jobs.c.not_before, sqlite_where=_waits, postgresql_where=_waits)  # few rows, looked at often
+
+
+def _where(name: str, *columns: Column[Any], given: Column[Any], unique: bool = False) -> None:
+    """An index of the few jobs that have a value there: the others need not be written to it."""
+    has = given.is_not(None)
+    Index(name, *columns, unique=unique, sqlite_where=has, postgresql_where=has)
+
+
+_where("jobs_by_due", jobs.c.status, jobs.c.not_before, given=jobs.c.not_before)
+_where("jobs_by_experiment", jobs.c.experiment_id, jobs.c.id, given=jobs.c.experiment_id)
+_where("jobs_by_key", jobs.c.idempotency_key, given=jobs.c.idempotency_key, unique=True)
 
 job_needs = Table(
     "job_needs",
@@ -137,7 +145,7 @@ attempts = Table(
 events = Table(
     "events",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),  # the row number of SQLite
     Column("subject", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("at", Moment, nullable=False),
