@@ -1,8 +1,9 @@
 """Members: which names an archive may hold, how much it may unpack to, and the only way its bytes reach a disk.
 
-Shared by the ZIP and the TAR reader. A name is taken as it is or refused, never cleaned; only regular
+Shared by the readers of ZIP, TAR and 7z. A name is taken as it is or refused, never cleaned; only regular
 files and folders are made; a file is opened below a folder descriptor with O_EXCL and O_NOFOLLOW, so that
-no link, even one planted meanwhile, is followed; bytes are counted as they are written.
+no link, even one planted meanwhile, is followed; bytes are counted as they are written. An archive inside the
+archive lands in the same folder under the same counters (`inside`).
 
 The standard library's `extractall` is not used: its tar filter has let archives out of the folder.
 """
@@ -11,26 +12,32 @@ import errno
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from arc.core.errors import BadData, NoSpace, TooLarge
+from arc.data.kinds import HEAD, may_be_nested
 
 FIELD: Final = "archive"
 CHUNK: Final = 1 << 18
 _DRIVE = re.compile(r"[A-Za-z]:")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, broken text, line and paragraph ends
+_TURNS_TEXT = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # shows another name than there is
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one archive may become."""
+    """How much one archive may become, with all archives inside of it."""
 
     bytes_out: int = 10 * 10**9  # written, all files together
-    files: int = 20_000  # members, folders included
+    file_bytes: int = 4 * 10**9  # one file
+    files: int = 20_000  # members; also paths made, folders included
     ratio: float = 200.0  # bytes out per byte in, looked at above `ratio_from`
     ratio_from: int = 10 * 10**6
     depth: int = 20  # folders above a file
@@ -44,11 +51,17 @@ def bad(message: str, name: str | None = None) -> BadData:
     return BadData(message if shown is None else f"member {shown}: {message}", field=FIELD, value=shown)
 
 
+def too_large(message: str, name: str | None = None) -> TooLarge:
+    """The refusal of an archive because of a limit."""
+    return TooLarge(f"the archive {message}", field=FIELD, value=None if name is None else ascii(name)[:160])
+
+
 def parts_of(name: str, limits: Limits) -> tuple[str, ...]:
     """The folder and file names in a member's name; BadData for every name that could mean more than itself."""
-    for character in name:
-        if unicodedata.category(character) in {"Cc", "Cs"}:
-            raise bad("the name holds a control character or is not valid text", name)
+    if not name.isprintable():
+        for character in name:
+            if unicodedata.category(character) in _NOT_IN_NAMES or unicodedata.bidirectional(character) in _TURNS_TEXT:
+                raise bad("the name holds a control character or is not valid text", name)
     if "\\" in name or name.startswith("/") or _DRIVE.match(name):
         raise bad("the name is an absolute or foreign path", name)
     if len(os.fsencode(name)) > limits.path_bytes:
@@ -67,26 +80,49 @@ def parts_of(name: str, limits: Limits) -> tuple[str, ...]:
 
 @dataclass
 class Names:
-    """Every name taken so far, so that no two members share one, not even on a disk that ignores case."""
+    """Every path taken so far, so that no two members share one, not even on a disk that ignores case."""
 
-    taken: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # folded name -> kind, name
-    files: set[tuple[str, ...]] = field(default_factory=set)
+    most: int
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)  # folded path -> kind, path
+    folders: dict[tuple[str, ...], str] = field(default_factory=dict)  # as named -> folded, with a slash at the end
 
     def take(self, parts: tuple[str, ...], kind: str) -> None:
-        """Claim a path for a `file` or `folder`; BadData on a duplicate or collision."""
-        for upto in range(1, len(parts)):
-            self._claim(parts[:upto], "folder")
-        self._claim(parts, kind)
+        """Claim a path for a `file` or `folder`; BadData on a duplicate or collision, TooLarge when there are too many."""
+        above = self._folder(parts[:-1])
+        path = "/".join(parts)
+        key = above + _folded(parts[-1])
+        held = self.taken.get(key)
+        if held is None:
+            self._claim(key, kind, path)
+        elif held != (kind, path):
+            raise bad(f"its name collides with {ascii(held[1])[:160]}", path)
+        elif kind == "file":
+            raise bad("its name occurs twice", path)
 
-    def _claim(self, parts: tuple[str, ...], kind: str) -> None:
-        key = tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
-        held = self.taken.setdefault(key, (kind, parts))
-        if held != (kind, parts):
-            raise bad(f"its name collides with {ascii('/'.join(held[1]))[:160]}", "/".join(parts))
-        if kind == "file" and key in self.files:
-            raise bad("its name occurs twice", "/".join(parts))
-        if kind == "file":
-            self.files.add(key)
+    def fresh(self, parts: tuple[str, ...]) -> None:
+        """BadData when something has this name already."""
+        held = self.taken.get(self._folder(parts[:-1]) + _folded(parts[-1]))
+        if held is not None:
+            raise bad(f"its folder would collide with {ascii(held[1])[:160]}", "/".join(parts))
+
+    def _folder(self, parts: tuple[str, ...]) -> str:
+        """The folded path of a folder, claimed with all folders above it."""
+        known = self.folders.get(parts)
+        if known is None:
+            if parts:
+                self.take(parts, "folder")
+            known = "".join(_folded(part) + "/" for part in parts)
+            self.folders[parts] = known
+        return known
+
+    def _claim(self, key: str, kind: str, path: str) -> None:
+        if len(self.taken) >= self.most:
+            raise too_large(f"has more than {self.most:,} files and folders (max_files)", path)
+        self.taken[key] = (kind, path)
+
+
+def _folded(part: str) -> str:
+    return part.lower() if part.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold())
 
 
 class Landing:
@@ -94,13 +130,15 @@ class Landing:
 
     def __init__(self, root: Path, limits: Limits, *, bytes_in: int) -> None:
         self.limits = limits
-        self.bytes_in = max(bytes_in, 1)
         self.bytes_out = 0
         self.files = 0
         self.members = 0
-        self._names = Names()
+        self.archives: list[str] = []  # files that begin as an archive does
+        self.most_bytes = min(limits.bytes_out, int(max(limits.ratio_from, limits.ratio * bytes_in)))
+        self._names = Names(limits.files)
+        self._above: tuple[str, ...] = ()
         root.mkdir(mode=0o700, parents=True, exist_ok=False)
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._parent: tuple[tuple[str, ...], int] | None = None
 
     def __enter__(self) -> Self:
@@ -110,52 +148,66 @@ class Landing:
         self._leave()
         os.close(self._root)
 
+    @contextmanager
+    def inside(self, folder: str) -> Iterator[None]:
+        """Within this context every member lands in `folder`, which no member may have made before."""
+        parts = parts_of(folder, self.limits)
+        self._names.fresh(parts)
+        self._above = parts
+        try:
+            yield
+        finally:
+            self._above = ()
+
     def folder(self, name: str) -> None:
         """Make a folder member."""
-        self._count(name)
-        parts = parts_of(name, self.limits)
+        parts = self._parts(name)
         if parts:
             self._names.take(parts, "folder")
             self._enter(parts)
 
-    def file(self, name: str, chunks: Iterable[bytes], *, tell: Callable[[], None] | None = None) -> int:
+    def file(self, name: str, chunks: Iterable[bytes]) -> int:
         """Write a file member from its chunks and return its size; TooLarge as soon as a limit is crossed."""
-        self._count(name)
-        parts = parts_of(name, self.limits)
+        parts = self._parts(name)
         if not parts or name.endswith("/"):
             raise bad("a file without a name", name)
         self._names.take(parts, "file")
         size = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(parts[-1], flags, 0o600, dir_fd=self._enter(parts[:-1]))
+            descriptor = os.open(parts[-1], _NEW, 0o600, dir_fd=self._enter(parts[:-1]))
         except OSError as error:
             raise _on_disk(error, name) from error
-        with open(descriptor, "wb", buffering=0) as out:  # noqa: PTH123 - a descriptor, not a path
+        try:
             for chunk in chunks:
+                if not size and may_be_nested(name, chunk[:HEAD]):
+                    self.archives.append("/".join(parts))
                 size += len(chunk)
-                self._grow(len(chunk), name)
-                try:
-                    out.write(chunk)
-                except OSError as error:
-                    raise _on_disk(error, name) from error
-                if tell is not None:
-                    tell()
+                self._grow(len(chunk), size, name)
+                _write(descriptor, chunk, name)
+        finally:
+            os.close(descriptor)
         self.files += 1
         return size
 
-    def _count(self, name: str) -> None:
+    def _parts(self, name: str) -> tuple[str, ...]:
         self.members += 1
         if self.members > self.limits.files:
-            raise TooLarge(f"the archive has more than {self.limits.files:,} members (max_files)", field=FIELD, value=ascii(name)[:160])
+            raise too_large(f"has more than {self.limits.files:,} members (max_files)", name)
+        parts = parts_of(name, self.limits)
+        return parts_of("/".join((*self._above, *parts)), self.limits) if self._above and parts else parts
 
-    def _grow(self, count: int, name: str) -> None:
+    def _grow(self, count: int, size: int, name: str) -> None:
         self.bytes_out += count
-        if self.bytes_out > self.limits.bytes_out:
-            limit = self.limits.bytes_out / 1e9
-            raise TooLarge(f"the archive unpacks to more than {limit:g} GB (max_extracted_gb)", field=FIELD, value=ascii(name)[:160])
-        if self.bytes_out > self.limits.ratio_from and self.bytes_out > self.limits.ratio * self.bytes_in:
-            raise TooLarge(f"the archive unpacks to more than {self.limits.ratio:g} times its size", field=FIELD, value=ascii(name)[:160])
+        if size > self.limits.file_bytes:
+            raise too_large(f"holds a file of more than {self.limits.file_bytes / 1e9:g} GB", name)
+        if self.bytes_out > self.most_bytes:
+            raise self.over(name)
+
+    def over(self, name: str | None = None) -> TooLarge:
+        """The refusal of more bytes than may come out."""
+        if self.most_bytes == self.limits.bytes_out:
+            return too_large(f"unpacks to more than {self.limits.bytes_out / 1e9:g} GB (max_extracted_gb)", name)
+        return too_large(f"unpacks to more than {self.limits.ratio:g} times its size", name)
 
     def _enter(self, parts: tuple[str, ...]) -> int:
         """A descriptor of a folder, made if need be; the last one is kept open."""
@@ -189,6 +241,16 @@ def _step_into(descriptor: int, part: str) -> int:
     except FileNotFoundError:
         os.mkdir(part, 0o700, dir_fd=descriptor)
         return os.open(part, flags, dir_fd=descriptor)
+
+
+def _write(descriptor: int, chunk: bytes, name: str) -> None:
+    """All of a chunk: a disk that is nearly full takes a part of it without an error."""
+    try:
+        done = os.write(descriptor, chunk)
+        while done < len(chunk):
+            done += os.write(descriptor, chunk[done:])
+    except OSError as error:
+        raise _on_disk(error, name) from error
 
 
 def _on_disk(error: OSError, name: str) -> Exception:

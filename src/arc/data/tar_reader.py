@@ -6,71 +6,60 @@ everything unknown are refused. What is skipped counts against the limits too.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from arc.core.errors import TooLarge
+from arc.data.compressed import Stream
 from arc.data.members import CHUNK, FIELD, Landing, bad
 
 BLOCK = 512
+_END = bytes(BLOCK)
 _HEADER_BYTES = 1 << 16  # longest pax or long-name record
 _FILES = {b"0", b"\0", b"7"}
 _REFUSED = {b"1": "a hard link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a FIFO", b"S": "a sparse file", b"K": "a link"}
 
 
-class Stream(Protocol):
-    """Where the bytes of a TAR come from, after decompression."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
-        ...
-
-
 class _Reader:
     """Exact reads from a stream, with a limit on all that is ever read."""
 
-    def __init__(self, stream: Stream, most: int) -> None:
+    def __init__(self, stream: Stream, landing: Landing, tell: Callable[[], None]) -> None:
         self._stream = stream
-        self._left = most
+        self._landing = landing
+        self._tell = tell
+        self._left = landing.most_bytes - landing.bytes_out + landing.limits.files * 4 * BLOCK + _HEADER_BYTES
 
     def some(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """`size` bytes, fewer only at the end."""
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise TooLarge("the archive unpacks to more than it may (max_extracted_gb)", field=FIELD)
+            raise self._landing.over()
         return data
 
     def exactly(self, size: int) -> bytes:
         """`size` bytes; BadData when the archive ends before."""
-        parts = []
-        while size:
-            data = self.some(min(size, CHUNK))
-            if not data:
-                raise bad("the TAR is cut short")
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
+        data = self.some(size)
+        if len(data) < size:
+            raise bad("the TAR is cut short")
+        return data
 
     def body(self, size: int) -> Iterator[bytes]:
         """The content of a member in chunks, padding skipped."""
         padding = -size % BLOCK
         while size:
-            data = self.some(min(size, CHUNK))
-            if not data:
-                raise bad("the TAR is cut short")
+            data = self.exactly(min(size, CHUNK))
             size -= len(data)
             yield data
+            self._tell()
         self.exactly(padding)
 
 
 def extract(stream: Stream, landing: Landing, *, tell: Callable[[], None]) -> None:
     """Write every member of the TAR; BadData or TooLarge on the first that is not as it should be."""
-    limits = landing.limits
-    reader = _Reader(stream, limits.bytes_out + limits.files * 4 * BLOCK + _HEADER_BYTES)
+    reader = _Reader(stream, landing, tell)
     told: dict[str, str] = {}  # by extended headers, for the next member
     while True:
         header = reader.exactly(BLOCK)
-        if not any(header):
+        if header == _END:
             _to_the_end(reader)
             return
         size = _checked(header)
@@ -86,7 +75,7 @@ def extract(stream: Stream, landing: Landing, *, tell: Callable[[], None]) -> No
                 raise bad("a folder with content", name)
             landing.folder(name)
         elif kind in _FILES:
-            landing.file(name, reader.body(size), tell=tell)
+            landing.file(name, reader.body(size))
         else:
             raise bad(f"it is {_REFUSED.get(kind, 'of an unknown kind')}; only files and folders are unpacked", name)
 
@@ -94,7 +83,7 @@ def extract(stream: Stream, landing: Landing, *, tell: Callable[[], None]) -> No
 def _checked(header: bytes) -> int:
     """The size in a header whose checksum holds."""
     stated = _number(header[148:156])
-    if stated != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+    if stated != sum(header) - sum(header[148:156]) + 8 * 32:
         raise bad("a TAR header is damaged")
     return _number(header[124:136])
 
@@ -161,5 +150,5 @@ def _records(raw: bytes) -> Iterator[tuple[str, str]]:
 def _to_the_end(reader: _Reader) -> None:
     """Read what follows the end mark, so that the checksum of the compression is looked at; zeros alone may follow."""
     while data := reader.some(CHUNK):
-        if data.strip(b"\0"):
+        if data.count(0) != len(data):
             raise bad("there is something after the end of the TAR")

@@ -1,8 +1,9 @@
 """ZIP: members into a landing folder, with every lie of the format looked for first.
 
-The central directory is sized before it is read; links, devices, encryption, rare compressions,
-overlapping members (the trick of small bombs) and impossible ratios are refused before a byte is written;
-sizes and CRCs are checked while reading.
+The directory is sized before the standard library reads it; links, devices, encryption, rare compressions,
+overlapping members (the trick of small bombs) and impossible ratios are refused before a byte is written.
+The members themselves are read here, in the order of the file: sizes, CRC and the name that stands before
+each must be those of the directory.
 """
 
 import stat
@@ -10,89 +11,127 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO
 
 from arc.core.errors import BadData, TooLarge
-from arc.data.members import CHUNK, FIELD, Landing, Limits, bad
+from arc.data.members import CHUNK, FIELD, Landing, Limits, bad, too_large
 
+_LOCAL = struct.Struct("<4s5H3I2H")  # what stands before a member
 _END = b"PK\x05\x06"
 _END64 = b"PK\x06\x06"
 _LOCATOR64 = b"PK\x06\x07"
 _LONGEST_ENTRY = 46 + 3 * 4096  # bytes of a directory entry that we would still read
+_UTF8 = 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-BROKEN = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    EOFError,
-    struct.error,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    OverflowError,
-)
+_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, struct.error, ValueError, NotImplementedError, RuntimeError, OverflowError)
 
 
-def extract(source: Path, landing: Landing, *, tell: Callable[[], None]) -> None:
-    """Write every member of the ZIP; BadData or TooLarge on the first that is not as it should be."""
-    with source.open("rb") as handle:
-        _sized(handle, landing.limits)
-        try:
-            archive = zipfile.ZipFile(handle)
-        except BROKEN as error:
-            raise bad(f"the ZIP cannot be read: {ascii(str(error))[:160]}") from error
-        entries = archive.infolist()
-        _checked(entries, landing.limits)
-        for entry in entries:
-            if entry.is_dir():
-                landing.folder(entry.orig_filename)
-            else:
-                landing.file(entry.orig_filename, _chunks(archive, entry), tell=tell)
+def extract(handle: IO[bytes], landing: Landing, *, tell: Callable[[], None]) -> None:
+    """Write every member of the ZIP; BadData or TooLarge on the first that is not as it should be.
 
-
-def _chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    `handle` stands at the member that is being read, so that its position says how far the work is.
+    """
+    _sized(handle, landing.limits)
     try:
-        with archive.open(entry) as member:
-            while chunk := member.read(CHUNK):
-                yield chunk
-    except BROKEN as error:
-        raise bad(f"it is damaged: {ascii(str(error))[:160]}", entry.orig_filename) from error
-
-
-def _checked(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
-    if len(entries) > limits.files:
-        raise TooLarge(f"the archive has more than {limits.files:,} members (max_files)", field=FIELD, value=len(entries))
-    total = 0
+        entries = zipfile.ZipFile(handle).infolist()
+    except _BROKEN as error:
+        raise bad(f"the ZIP cannot be read: {ascii(str(error))[:160]}") from error
+    entries.sort(key=lambda entry: entry.header_offset)
+    _checked(entries, landing)
     for entry in entries:
+        if entry.is_dir():
+            landing.folder(entry.orig_filename)
+        else:
+            landing.file(entry.orig_filename, _content(handle, entry))
+            tell()
+
+
+def _content(handle: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The bytes of a member; BadData unless they are all that the directory promises."""
+    name = entry.orig_filename
+    _go_to(handle, entry)
+    size = crc = 0
+    for chunk in _inflated(handle, entry) if entry.compress_type == zipfile.ZIP_DEFLATED else _compressed(handle, entry):
+        size += len(chunk)
+        if size > entry.file_size:
+            break
+        crc = zlib.crc32(chunk, crc)
+        yield chunk
+    if size != entry.file_size:
+        raise bad("it is damaged: its size is not the stated one", name)
+    if crc != entry.CRC:
+        raise bad("it is damaged: its CRC is not the stated one", name)
+
+
+def _go_to(handle: IO[bytes], entry: zipfile.ZipInfo) -> None:
+    """Place `handle` at the content of a member, whose own header must name it as the directory does."""
+    handle.seek(entry.header_offset)
+    head = handle.read(_LOCAL.size)
+    if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
+        raise bad("it is damaged: it does not begin where the directory says", entry.orig_filename)
+    _, _, _, method, _, _, _, _, _, name_length, extra_length = _LOCAL.unpack(head)
+    try:
+        name = handle.read(name_length).decode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+    except UnicodeDecodeError:
+        name = ""
+    if name != entry.orig_filename or method != entry.compress_type:
+        raise bad("it is damaged: the directory tells another story", entry.orig_filename)
+    handle.seek(extra_length, 1)
+
+
+def _compressed(handle: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    left = entry.compress_size
+    while left:
+        data = handle.read(min(left, CHUNK))
+        if not data:
+            raise bad("it is cut short", entry.orig_filename)
+        left -= len(data)
+        yield data
+
+
+def _inflated(handle: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+    for data in _compressed(handle, entry):
+        while data and not decoder.eof:
+            try:
+                chunk = decoder.decompress(data, CHUNK)
+            except zlib.error as error:
+                raise bad(f"it is damaged: {ascii(str(error))[:160]}", entry.orig_filename) from error
+            if chunk:
+                yield chunk
+            data = decoder.unconsumed_tail
+        if data:
+            raise bad("it is damaged: something follows its compression", entry.orig_filename)
+    if tail := decoder.flush():
+        yield tail
+    if not decoder.eof or decoder.unused_data:
+        raise bad("it is damaged: its compression does not end where it should", entry.orig_filename)
+
+
+def _checked(entries: list[zipfile.ZipInfo], landing: Landing) -> None:
+    limits = landing.limits
+    if len(entries) > limits.files:
+        raise too_large(f"has more than {limits.files:,} members (max_files)")
+    total = end = 0
+    for entry in entries:
+        name = entry.orig_filename
         kind = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == 3 else 0
         if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            raise bad("it is a link or a device; only files and folders are unpacked", entry.orig_filename)
+            raise bad("it is a link or a device; only files and folders are unpacked", name)
         if entry.flag_bits & 0x2041:
-            raise bad("it is encrypted", entry.orig_filename)
+            raise bad("it is encrypted", name)
         if entry.compress_type not in _METHODS:
-            raise bad(f"compression method {entry.compress_type} is not read; use deflate", entry.orig_filename)
+            raise bad(f"compression method {entry.compress_type} is not read; use deflate", name)
         if entry.is_dir() and entry.file_size:
-            raise bad("a folder with content", entry.orig_filename)
-        if entry.file_size > limits.ratio_from and entry.file_size > limits.ratio * max(entry.compress_size, 1):
-            raise TooLarge(
-                f"member {ascii(entry.orig_filename)[:160]} unpacks to more than {limits.ratio:g} times its size",
-                field=FIELD,
-                value=entry.file_size,
-            )
-        total += entry.file_size
-    if total > limits.bytes_out:
-        raise TooLarge(f"the archive unpacks to more than {limits.bytes_out / 1e9:g} GB (max_extracted_gb)", field=FIELD, value=total)
-    _apart(entries)
-
-
-def _apart(entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse members that share bytes of the archive."""
-    end = 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+            raise bad("a folder with content", name)
         if entry.header_offset < end:
-            raise bad("it overlaps another member", entry.orig_filename)
-        end = entry.header_offset + 30 + len(entry.orig_filename) + entry.compress_size
+            raise bad("it overlaps another member", name)
+        end = entry.header_offset + _LOCAL.size + len(name) + entry.compress_size
+        if entry.file_size > limits.ratio_from and entry.file_size > limits.ratio * max(entry.compress_size, 1):
+            raise too_large(f"holds a file that unpacks to more than {limits.ratio:g} times its size", name)
+        total += entry.file_size
+    if total > limits.bytes_out - landing.bytes_out:
+        raise too_large(f"unpacks to more than {limits.bytes_out / 1e9:g} GB (max_extracted_gb)")
 
 
 def _sized(handle: IO[bytes], limits: Limits) -> None:

@@ -270,8 +270,9 @@ def test_damage_anywhere_refuses_all_of_it(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"Rar!\x1a\x07", "RAR"),
-        (b"7z\xbc\xaf\x27\x1c", "7z"),
-        (b"\x28\xb5\x2f\xfd", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c", "7z is cut short"),
+        (b"\x28\xb5\x2f\xfd", "cut short"),
+        (b"\x1f\x9d\x90", "compress"),
         (b"%PDF-1.7", "no archive"),
     ],
 )
