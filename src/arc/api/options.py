@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from arc.core.attempt import FailureClass
 from arc.core.errors import CallerError
 
-DATASET = r"^(dataset:)?[A-Za-z0-9][A-Za-z0-9._-]{0,127}(@[1-9][0-9]{0,8})?$"
+DATASET = (
+    r"^(dataset:)?[A-Za-z0-9][A-Za-z0-9._-]{0,127}(@[1-9][0-9]{0,8})?"
+    r"(\?accept=[A-Za-z0-9][A-Za-z0-9._-]{0,127}(,[A-Za-z0-9][A-Za-z0-9._-]{0,127}){0,31})?$"
+)
 
 
 class WorkOptions(BaseModel):

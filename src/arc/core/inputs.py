@@ -1,7 +1,9 @@
 """Input references: how a request names what a job reads, and what an attempt is given for it.
 
 A request says `dataset:hrf@2`, `artifact:DIGEST`, `job:ID/OUTPUT` or `path:FILE`. The engine resolves each
-at the start of every attempt, so that the wall is crossed by paths that were checked a moment before.
+at the start of every attempt, so that the wall is crossed by paths that were checked a moment before. Whoever trains
+on a dataset that failed its validation says so in the reference, `dataset:hrf@2?accept=shortcut.size`, which stays
+with the job and in the configuration of its experiment.
 """
 
 import re
@@ -24,11 +26,13 @@ class InputRef:
     target: str  # dataset name, digest, job id or path
     version: int | None = None  # of a dataset; None means the newest at submission
     output: str | None = None  # of a job
+    accept: tuple[str, ...] = ()  # names of the checks whose failure is accepted, of a dataset
 
     def __str__(self) -> str:
         """The text form, as it stands in a job."""
         if self.scheme == "dataset":
-            return f"dataset:{self.target}" + (f"@{self.version}" if self.version is not None else "")
+            version = f"@{self.version}" if self.version is not None else ""
+            return f"dataset:{self.target}{version}" + (f"?accept={','.join(self.accept)}" if self.accept else "")
         if self.scheme == "job":
             return f"job:{self.target}/{self.output}"
         return f"{self.scheme}:{self.target}"
@@ -53,10 +57,14 @@ def parse_input(text: str, *, field: str) -> InputRef:
 
 
 def _dataset(rest: str, field: str) -> InputRef:
-    name, at, version = rest.partition("@")
+    named, question, accepted = rest.partition("?")
+    name, at, version = named.partition("@")
     if at and not (version.isascii() and version.isdigit() and 0 < int(version[:10]) < 2**31):
         raise InvalidSpec(f"{field}: the version in {rest[:120]!r} is not a positive number", field=field, value=rest[:120])
-    return InputRef("dataset", check_name(name, field=field), version=int(version) if at else None)
+    if question and not accepted.startswith("accept="):
+        raise InvalidSpec(f"{field}: after ? comes accept=CHECK,…, not {accepted[:120]!r}", field=field, value=rest[:120])
+    checks = dict.fromkeys(check_name(check, field=field) for check in accepted[7:].split(",")) if question else {}
+    return InputRef("dataset", check_name(name, field=field), version=int(version) if at else None, accept=tuple(checks))
 
 
 class ResolvedInput(BaseModel):

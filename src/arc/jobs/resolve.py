@@ -13,6 +13,7 @@ from arc.core.errors import BadData, Forbidden, NotFound
 from arc.core.inputs import InputRef, ResolvedInput, parse_input
 from arc.core.job import Job
 from arc.core.recipe import InputSpec, Purpose
+from arc.jobs import validated
 from arc.jobs.paths import Layout
 from arc.store import artifacts, datasets, events
 from arc.store import jobs as rows
@@ -41,6 +42,7 @@ class Resolver:
     def _one(self, tx: Tx, job: Job, number: int, ref: InputRef, wanted: InputSpec, name: str, purpose: Purpose) -> ResolvedInput:
         if ref.scheme == "dataset":
             version = datasets.get(tx, ref.target, ref.version)
+            self._heed_validation(tx, job, version, ref, purpose, field=f"inputs.{name}")
             splits = _splits(job, wanted)
             if "sealed" in splits:
                 self._open_sealed(tx, job, number, version, purpose)
@@ -77,6 +79,12 @@ class Resolver:
             seals={where: seal for where, seal in seals.items() if seal},
             info=info,
         )
+
+    def _heed_validation(self, tx: Tx, job: Job, version: DatasetVersion, ref: InputRef, purpose: Purpose, *, field: str) -> None:
+        overridden = validated.overridden(tx, version, ref, field=field) if purpose == "train" else ()
+        if overridden:
+            detail = {"dataset": version.ref, "checks": list(overridden)}
+            events.append(tx, subject=job.id, kind="validation.overridden", actor=job.submitted_by, detail=detail)
 
     def _open_sealed(self, tx: Tx, job: Job, number: int, version: DatasetVersion, purpose: Purpose) -> None:
         if purpose == "data":

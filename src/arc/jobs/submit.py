@@ -8,6 +8,7 @@ survives the death of every process. An idempotency key makes a repeated submit 
 import hashlib
 import json
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +23,7 @@ from arc.core.inputs import InputRef, parse_input
 from arc.core.job import Job, JobRequest, Limits, Priority, RetryPolicy
 from arc.core.recipe import Needs, RecipeSpec
 from arc.core.states import JobStatus
-from arc.jobs import lifecycle
+from arc.jobs import lifecycle, validated
 from arc.jobs.admission import Admission
 from arc.jobs.paths import Layout
 from arc.store import artifacts, datasets, events, experiments
@@ -160,7 +161,10 @@ class Submission:
         if ref.scheme == "dataset":
             if wanted.kind != "dataset":
                 raise InvalidSpec(f"{field} wants a {wanted.kind}, not a dataset", field=field)
-            return InputRef("dataset", ref.target, version=datasets.get(self._tx, ref.target, ref.version).version)
+            version = datasets.get(self._tx, ref.target, ref.version)
+            if self.spec.purpose == "train":
+                validated.overridden(self._tx, version, ref, field=field)
+            return replace(ref, version=version.version)
         if ref.scheme == "artifact" and artifacts.by_digest(self._tx, ref.target) is None:
             raise NotFound(f"{field}: there is no artifact {ref.target}", field=field)
         if ref.scheme == "path":

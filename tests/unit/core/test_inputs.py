@@ -10,7 +10,13 @@ from arc.core.inputs import InputRef, parse_input
 name = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}", fullmatch=True)
 digest = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 refs = st.one_of(
-    st.builds(InputRef, st.just("dataset"), name, version=st.one_of(st.none(), st.integers(1, 2**31 - 1))),
+    st.builds(
+        InputRef,
+        st.just("dataset"),
+        name,
+        version=st.one_of(st.none(), st.integers(1, 2**31 - 1)),
+        accept=st.lists(name, unique=True, max_size=3).map(tuple),
+    ),
     st.builds(InputRef, st.just("artifact"), digest),
     st.builds(InputRef, st.just("job"), name, output=name),
     st.builds(InputRef, st.just("path"), st.text(st.characters(exclude_characters="\0"), min_size=1)),
@@ -38,6 +44,10 @@ def test_any_text_is_a_reference_or_names_the_field(text: str) -> None:
         ":",
         "dataset:",
         "dataset:hrf@",
+        "dataset:hrf?",
+        "dataset:hrf@1?accept=",
+        "dataset:hrf@1?force=all",
+        "dataset:hrf@1?accept=a,,b",
         "dataset:hrf@0",
         "dataset:hrf@-1",
         "dataset:hrf@2147483648",
