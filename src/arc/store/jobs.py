@@ -58,7 +58,7 @@ def _jobs(tx: Tx, found: Sequence[Row[Any]]) -> list[Job]:
 
 def insert(tx: Tx, job: Job, *, key: str | None = None, request_digest: str | None = None) -> None:
     """Write a new job; Conflict when its id or its idempotency key is there already."""
-    values = dict(job) | {
+    values = vars(job) | {
         "rank": _RANKS.index(job.priority),
         "status": job.status.value,
         "idempotency_key": key,
