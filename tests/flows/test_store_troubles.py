@@ -61,7 +61,8 @@ def test_an_attempt_that_gets_on_while_the_store_is_away_is_not_stalled(tmp_path
             job = probe(app, {"epochs": 120, "epoch_s": 0.03})
             await seen(app, job.id, kind("attempt.checkpoint", step=5))
             journal = app.layout.staging(job, 1) / "journal.jsonl"
-            lock: Any = app.store._lock
+            turns: Any = app.store._turns
+            lock = turns._turn
             await asyncio.to_thread(lock.acquire)
             try:
                 written = journal.stat().st_size
