@@ -20,6 +20,7 @@ from arc.core.states import JobStatus, event_of
 from arc.store import events
 from arc.store import tables as t
 from arc.store.engine import Tx
+from arc.store.moment import Moment
 from arc.store.nouns import check_limit, clean, decode_cursor, encode_cursor, plain
 from arc.store.prepared import Insert
 
@@ -136,7 +137,7 @@ def waiting(tx: Tx, *, now: datetime) -> dict[str, int]:
     reason = sa.case(
         (t.jobs.c.status == "pending", "jobs"),
         (t.jobs.c.hold.is_(True), "hold"),
-        (t.jobs.c.not_before > bindparam("now", now, type_=t.Moment()), "backoff"),
+        (t.jobs.c.not_before > bindparam("now", now, type_=Moment()), "backoff"),
         else_="ready",
     ).label("waits_for")
     query = select(reason, func.count()).where(t.jobs.c.status.in_(("pending", "queued"))).group_by("waits_for")
@@ -148,7 +149,7 @@ _FIRST_QUEUED = (
     .where(
         t.jobs.c.status == "queued",
         t.jobs.c.hold.is_(False),
-        t.jobs.c.not_before.is_(None) | (t.jobs.c.not_before <= bindparam("now", type_=t.Moment())),
+        t.jobs.c.not_before.is_(None) | (t.jobs.c.not_before <= bindparam("now", type_=Moment())),
     )
     .order_by(t.jobs.c.rank, t.jobs.c.id)
 )
@@ -189,7 +190,7 @@ def claim(tx: Tx, job_id: str, *, now: datetime) -> Job | None:
         .values(
             status="running",
             attempt=t.jobs.c.attempt + 1,
-            started_at=func.coalesce(t.jobs.c.started_at, bindparam("now", now, type_=t.Moment())),
+            started_at=func.coalesce(t.jobs.c.started_at, bindparam("now", now, type_=Moment())),
             not_before=None,
             progress=None,
         )

@@ -1,10 +1,9 @@
 """Tables: the schema, in the words of the glossary.
 
-Times are whole microseconds since 1970, so that both databases hold exactly the same value. JSON columns
-hold what a query never looks into. A column added here needs a migration beside it.
+Times are moments (`arc.store.moment`). JSON columns hold what a query never looks into. A column added here needs a
+migration beside it.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +11,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -24,28 +22,8 @@ from sqlalchemy import (
     false,
 )
 from sqlalchemy import UniqueConstraint as Unique
-from sqlalchemy.types import TypeDecorator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment, stored as microseconds since 1970."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """To the database."""
-        if value is None:
-            return None
-        since = value - _EPOCH
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """From the database."""
-        return None if value is None else datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
-
+from arc.store.moment import Moment
 
 metadata = MetaData()
 _json = JSON(none_as_null=True)
