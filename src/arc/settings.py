@@ -101,6 +101,7 @@ class Settings(BaseModel):
         le=31_536_000,
     )
     max_body_mb: float = _setting(8.0, unit="MB", reason="JSON requests are small; more is a mistake or an attack.", gt=0)
+    max_upload_gb: float = _setting(20.0, unit="GB", reason="An upload that is larger is refused while it arrives.", gt=0)
     max_extracted_gb: float = _setting(10.0, unit="GB", reason="An archive that unpacks to more is refused while it is read.", gt=0)
     sse_heartbeat_s: float = _setting(15.0, unit="seconds", reason="Shorter than the idle timeout of common proxies.", gt=0)
     shutdown_s: float = _setting(

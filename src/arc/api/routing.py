@@ -90,6 +90,8 @@ class ArcRoute(APIRoute):
         if self.body_field is not None:
             limit = int(request.app.state.arc.settings.max_body_mb * 1_000_000)
             return _Read(request, await json.read(request, limit=limit))
+        if "requestBody" in (self.openapi_extra or {}):  # the route reads the stream itself
+            return request
         if request.method not in SAFE_METHODS and _has_body(request):
             raise HTTPException(400, "this route takes no body", headers=json.CLOSE)
         return request

@@ -31,11 +31,14 @@ _KEPT_WORDS = ("job_id", "experiment_id", "status", "metrics")
 
 async def start(request: Request, house: House, wanted: JobRequest, *, actor: str, key: str | None, wait_s: float) -> Response:
     """Submit, wait at most `wait_s`, and answer; the errors of `Jobs.submit`."""
+    job = await submit(house, wanted, actor=actor, key=key)
+    return answer(request, await finished(request, house, job, wait_s))
+
+
+async def submit(house: House, wanted: JobRequest, *, actor: str, key: str | None) -> Job:
+    """The job, durable; the errors of `Jobs.submit`."""
     stored_key = None if key is None else f"key:{key}"  # the house keeps keys of its own in the same column
-    job = await run_in_threadpool(house.jobs.submit, wanted, actor=actor, key=stored_key)
-    if wait_s > 0 and not job.terminal:
-        job = await _finished(request, house, job, wait_s)
-    return answer(request, job)
+    return await run_in_threadpool(house.jobs.submit, wanted, actor=actor, key=stored_key)
 
 
 def answer(request: Request, job: Job) -> Response:
@@ -51,15 +54,20 @@ def answer(request: Request, job: Job) -> Response:
     return JSONResponse(body.model_dump(mode="json"), status_code=202, headers={"Location": location})
 
 
-async def _finished(request: Request, house: House, job: Job, wait_s: float) -> Job:
+async def finished(request: Request, house: House, job: Job, wait_s: float) -> Job:
+    """The job when it is over, when the time is up, or when the control plane stops; 0 asks how it is now."""
+    if job.terminal:
+        return job
+    if wait_s <= 0:
+        return await run_in_threadpool(house.jobs.get, job.id)
     stopping: asyncio.Event = request.app.state.stopping
-    finished = asyncio.create_task(house.engine.finished(job.id, wait_s))
+    ended = asyncio.create_task(house.engine.finished(job.id, wait_s))
     stopped = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait({finished, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return finished.result() if finished.done() else job
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else job
     finally:
-        finished.cancel()
+        ended.cancel()
         stopped.cancel()
 
 

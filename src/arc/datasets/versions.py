@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from arc.core.clock import Clock
-from arc.core.dataset import DatasetVersion, SealedUse
+from arc.core.dataset import DatasetVersion, SealedUse, Tracking, Validation
 from arc.core.errors import BadData
 from arc.core.ids import check_name
 from arc.core.job import Job
@@ -54,6 +54,20 @@ class Datasets:
         with self.store.read() as tx:
             datasets.get(tx, name, version)
             return datasets.sealed_uses(tx, name, version)
+
+    def validations(self, name: str) -> dict[int, Validation]:
+        """What the newest validation of each validated version said; NotFound."""
+        with self.store.read() as tx:
+            datasets.get(tx, name)
+            found = ((one.version, datasets.last_validation(tx, name, one.version)) for one in datasets.versions(tx, name))
+            return {version: validation for version, validation in found if validation is not None}
+
+    def trackings(self, name: str) -> dict[int, Tracking]:
+        """Where DVC keeps each version that it keeps; NotFound."""
+        with self.store.read() as tx:
+            datasets.get(tx, name)
+            found = ((one.version, datasets.tracking(tx, name, one.version)) for one in datasets.versions(tx, name))
+            return {version: tracking for version, tracking in found if tracking is not None}
 
     def register(self, tx: Tx, job: Job, staging: Path, done: Done) -> dict[str, Any]:
         """Completion verb of a recipe that makes a dataset: put the folders in place and write the version.
