@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     false,
+    text,
 )
 from sqlalchemy import UniqueConstraint as Unique
 
@@ -205,12 +206,12 @@ dataset_versions = Table(
     Column("sealed_path", String, nullable=False),
     Column("job_id", String),
     Column("created_at", Moment, nullable=False),
-    Column("description", String, nullable=False, server_default=""),
-    Column("seal", String, nullable=False, server_default=""),
-    Column("sealed_seal", String, nullable=False, server_default=""),
+    Column("description", String, nullable=False, server_default=text("''")),
+    Column("seal", String, nullable=False, server_default=text("''")),
+    Column("sealed_seal", String, nullable=False, server_default=text("''")),
     Column("files", BigInteger, nullable=False, server_default="0"),
     Column("bytes", BigInteger, nullable=False, server_default="0"),
-    Column("parameters", _json, nullable=False, server_default="{}"),
+    Column("parameters", _json),
     Column("made_from", String),
 )
 

@@ -10,10 +10,11 @@ down_revision = "0003"
 def upgrade() -> None:
     """Apply."""
     for name in ("description", "seal", "sealed_seal"):
-        op.add_column("dataset_versions", sa.Column(name, sa.String(), nullable=False, server_default=""))
+        op.add_column("dataset_versions", sa.Column(name, sa.String(), nullable=False, server_default=sa.text("''")))
     for name in ("files", "bytes"):
         op.add_column("dataset_versions", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
-    op.add_column("dataset_versions", sa.Column("parameters", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("dataset_versions", sa.Column("parameters", sa.JSON()))  # no default: PostgreSQL cannot compare one
+    op.execute("UPDATE dataset_versions SET parameters = '{}'")
     op.add_column("dataset_versions", sa.Column("made_from", sa.String()))
     op.drop_column("dataset_versions", "parent")
     op.create_table(
