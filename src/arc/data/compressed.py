@@ -48,11 +48,11 @@ class Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class Gunzip:
-    """zlib as a `Decoder`; it verifies CRC and length of the stream."""
+class Inflate:
+    """zlib as a `Decoder`: of gzip, whose CRC and length it verifies, or of bare Deflate."""
 
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    def __init__(self, *, bare: bool = False) -> None:
+        self._inner = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 16)
 
     @property
     def eof(self) -> bool:
@@ -82,7 +82,7 @@ def _zstd() -> Decoder:
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG})
 
 
-_DECODERS: Final[dict[str, Callable[[], Decoder]]] = {"tar.gz": Gunzip, "tar.bz2": BZ2Decompressor, "tar.xz": _xz, "tar.zst": _zstd}
+_DECODERS: Final[dict[str, Callable[[], Decoder]]] = {"tar.gz": Inflate, "tar.bz2": BZ2Decompressor, "tar.xz": _xz, "tar.zst": _zstd}
 
 
 class Decompressed:

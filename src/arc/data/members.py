@@ -159,8 +159,16 @@ class Landing:
         finally:
             self._above = ()
 
+    def foresee(self, members: Iterable[tuple[str, bool]]) -> None:
+        """Refuse names and folders (True) of a directory that is known beforehand, before anything is written."""
+        names = Names(self.limits.files)
+        for name, folder in members:
+            if parts := self._parts(name):
+                names.take(parts, "folder" if folder else "file")
+
     def folder(self, name: str) -> None:
         """Make a folder member."""
+        self._count(name)
         parts = self._parts(name)
         if parts:
             self._names.take(parts, "folder")
@@ -168,6 +176,7 @@ class Landing:
 
     def file(self, name: str, chunks: Iterable[bytes]) -> int:
         """Write a file member from its chunks and return its size; TooLarge as soon as a limit is crossed."""
+        self._count(name)
         parts = self._parts(name)
         if not parts or name.endswith("/"):
             raise bad("a file without a name", name)
@@ -189,10 +198,12 @@ class Landing:
         self.files += 1
         return size
 
-    def _parts(self, name: str) -> tuple[str, ...]:
+    def _count(self, name: str) -> None:
         self.members += 1
         if self.members > self.limits.files:
             raise too_large(f"has more than {self.limits.files:,} members (max_files)", name)
+
+    def _parts(self, name: str) -> tuple[str, ...]:
         parts = parts_of(name, self.limits)
         return parts_of("/".join((*self._above, *parts)), self.limits) if self._above and parts else parts
 

@@ -2,7 +2,7 @@
 
 A library for 7z reads directories and dictionaries as large as they say they are. Here the size of a directory,
 of every dictionary and of what comes out are known before memory is taken, so no child process is needed.
-Read: Copy, LZMA, LZMA2, BZip2, and LZMA2 behind Delta or BCJ; encryption and everything else is refused by its
+Read: Copy, Deflate, LZMA, LZMA2, BZip2, and LZMA2 behind Delta or BCJ; encryption and everything else is refused by its
 name. Every file must have a CRC, as every packer writes it.
 """
 
@@ -13,7 +13,7 @@ from bz2 import BZ2Decompressor
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
-from arc.data.compressed import MEMORY, Decoder, Decompressed, Stream
+from arc.data.compressed import MEMORY, Decoder, Decompressed, Inflate, Stream
 from arc.data.members import CHUNK, Landing, Limits, bad, too_large
 from arc.data.seven_zip_files import Entry, entries
 from arc.data.seven_zip_header import DAMAGED, END, Bytes, Coder, Pack, streams
@@ -23,7 +23,7 @@ _HEADER, _ARCHIVE, _ADDITIONAL, _STREAMS, _FILES = range(0x01, 0x06)
 _PACKED_HEADER: Final = 0x17
 _ENTRY_BYTES: Final = 1024  # of the directory, for each member that it may have
 _SMALLEST_DICTIONARY: Final = 4096
-_COPY, _LZMA, _LZMA2, _BZIP2 = b"\x00", b"\x03\x01\x01", b"\x21", b"\x04\x02\x02"
+_COPY, _LZMA, _LZMA2, _BZIP2, _DEFLATE = b"\x00", b"\x03\x01\x01", b"\x21", b"\x04\x02\x02", b"\x04\x01\x08"
 _DELTA: Final = b"\x03"
 _BCJ: Final = {
     b"\x04": lzma.FILTER_X86,
@@ -34,12 +34,11 @@ _BCJ: Final = {
     b"\x03\x03\x07\x01": lzma.FILTER_ARMTHUMB,
     b"\x03\x03\x08\x05": lzma.FILTER_SPARC,
 }
-_PACK_WITH: Final = "pack with LZMA2, LZMA, BZip2 or Copy and without a password"
+_PACK_WITH: Final = "pack with LZMA2, LZMA, BZip2, Deflate or Copy and without a password"
 _NOT_READ: Final = {
     b"\x06\xf1\x07\x01": "encryption",
     b"\x03\x03\x01\x1b": "BCJ2",
     b"\x03\x04\x01": "PPMd",
-    b"\x04\x01\x08": "Deflate",
     b"\x04\x01\x09": "Deflate64",
     b"\x04\xf7\x11\x01": "Zstandard",
 }
@@ -48,6 +47,7 @@ _NOT_READ: Final = {
 def extract(handle: IO[bytes], landing: Landing, *, tell: Callable[[], None]) -> None:
     """Write every member of the 7z; BadData or TooLarge on the first that is not as it should be."""
     packs, members = _directory(handle, landing.limits)
+    landing.foresee((member.name, member.folder) for member in members)
     contents = _contents(handle, packs, tell)
     for member in members:
         if member.folder:
@@ -168,6 +168,8 @@ def _stream(handle: IO[bytes], pack: Pack) -> Stream:
             raise bad(f"the 7z uses {_NOT_READ[method]}, which is not read here; {_PACK_WITH}")
     if methods == [_COPY]:
         return section
+    if methods == [_DEFLATE]:
+        return Decompressed(section, lambda: Inflate(bare=True), streams=False)
     if methods == [_BZIP2]:
         return Decompressed(section, BZ2Decompressor, streams=False)
     filters = _filters(pack)

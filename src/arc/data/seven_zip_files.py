@@ -12,6 +12,7 @@ from arc.data.seven_zip_header import DAMAGED, END, Bytes
 
 _EMPTY, _EMPTY_FILE, _ANTI, _NAMES = range(0x0E, 0x12)
 _ATTRIBUTES: Final = 0x15
+_PADDING: Final = 0x19
 _HAS_UNIX_MODE: Final = 0x8000
 _REPARSE_POINT: Final = 0x400
 
@@ -50,9 +51,10 @@ def entries(data: Bytes, *, limits: Limits) -> list[Entry]:
 def _properties(data: Bytes) -> dict[int, Bytes]:
     said: dict[int, Bytes] = {}
     while (kind := data.byte()) != END:
-        if kind in said:
+        content = Bytes(data.take(data.number()))
+        if kind in said and kind != _PADDING:
             raise bad(DAMAGED)
-        said[kind] = Bytes(data.take(data.number()))
+        said[kind] = content
     return said
 
 

@@ -38,8 +38,9 @@ def extract(handle: IO[bytes], landing: Landing, *, tell: Callable[[], None]) ->
         raise bad(f"the ZIP cannot be read: {ascii(str(error))[:160]}") from error
     entries.sort(key=lambda entry: entry.header_offset)
     _checked(entries, landing)
+    landing.foresee((entry.orig_filename, _is_folder(entry)) for entry in entries)
     for entry in entries:
-        if entry.is_dir():
+        if _is_folder(entry):
             landing.folder(entry.orig_filename)
         else:
             landing.file(entry.orig_filename, _content(handle, entry))
@@ -77,6 +78,10 @@ def _go_to(handle: IO[bytes], entry: zipfile.ZipInfo) -> None:
     if name != entry.orig_filename or method != entry.compress_type:
         raise bad("it is damaged: the directory tells another story", entry.orig_filename)
     handle.seek(extra_length, 1)
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.orig_filename.endswith("/")  # `is_dir` breaks on an empty name
 
 
 def _compressed(handle: IO[bytes], entry: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -122,7 +127,7 @@ def _checked(entries: list[zipfile.ZipInfo], landing: Landing) -> None:
             raise bad("it is encrypted", name)
         if entry.compress_type not in _METHODS:
             raise bad(f"compression method {entry.compress_type} is not read; use deflate", name)
-        if entry.is_dir() and entry.file_size:
+        if _is_folder(entry) and entry.file_size:
             raise bad("a folder with content", name)
         if entry.header_offset < end:
             raise bad("it overlaps another member", name)
