@@ -28,7 +28,7 @@ from arc.kit.device import to_device
 from arc.kit.early_stopping import EarlyStopping
 from arc.kit.loader import Batches
 from arc.kit.losses import LossWatch, check_weights
-from arc.kit.pieces import size, split
+from arc.kit.pieces import shares
 from arc.kit.precision import Precision, choose
 from arc.kit.progress import ProgressReporter
 from arc.kit.schedule import Schedule
@@ -190,26 +190,24 @@ def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _pieces(group: list[Any], shrink: int) -> Iterator[tuple[Any, float]]:
-    """What is worked on at once, with its share of the step: whole batches, or 2 ** shrink pieces of each after OutOfMemory."""
-    for batch in group:
-        pieces = split(batch, 2**shrink) if shrink else [batch]
-        whole = sum(size(piece) for piece in pieces) if shrink else 1
-        for piece in pieces:
-            yield piece, (size(piece) / whole if shrink else 1) / len(group)
+def _backward(run: _Run, piece: Any, weight: float) -> torch.Tensor:
+    """Add the gradients of a piece; returns its share of the loss."""
+    state = run.state
+    placed = piece if run.device.type == "cpu" else to_device(piece, run.device)
+    with run.precision.autocast():
+        loss = run.loss_fn(state.model, placed)
+    share = loss if weight == 1 else loss * weight
+    (state.scaler.scale(share) if state.scaler else share).backward()
+    return share
 
 
 def _step(run: _Run, group: list[Any]) -> tuple[torch.Tensor, float]:
-    """One move of the optimiser; returns the detached mean loss of the group and the learning rate."""
+    """One move of the optimiser; returns the mean loss of the group and the learning rate."""
     state, optimizer = run.state, run.state.optimizer
-    losses = []
-    for piece, weight in _pieces(group, run.ctx.shrink):
-        placed = piece if run.device.type == "cpu" else to_device(piece, run.device)
-        with run.precision.autocast():
-            loss = run.loss_fn(state.model, placed)
-        share = loss if weight == 1 else loss * weight
-        (state.scaler.scale(share) if state.scaler else share).backward()
-        losses.append(share.detach())
+    if len(group) == 1 and not run.ctx.shrink:  # nearly always: nothing to add up
+        loss = _backward(run, group[0], 1)
+    else:
+        loss = torch.stack([_backward(run, piece, weight).detach() for piece, weight in shares(group, shrink=run.ctx.shrink)]).sum()
     lr = state.schedule.apply(optimizer, state.position.step)
     if run.settings.clip_norm:
         if state.scaler:
@@ -221,7 +219,7 @@ def _step(run: _Run, group: list[Any]) -> tuple[torch.Tensor, float]:
     else:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return (losses[0] if len(losses) == 1 else torch.stack(losses).sum()), lr
+    return loss, lr
 
 
 def _end_epoch(run: _Run) -> None:

@@ -35,11 +35,11 @@ class LossWatch:
         self.last: float | None = None
 
     def add(self, step: int, loss: torch.Tensor, lr: float) -> None:
-        """Take the detached scalar loss of a step (numbered from 1); NotFinite names the first step that is none."""
+        """Take the scalar loss of a step (numbered from 1); NotFinite names the first step that is none."""
         if self._every == 1:
             self._read(step, loss.item(), lr)
             return
-        self._waiting.append((step, loss, lr))
+        self._waiting.append((step, loss.detach(), lr))
         if len(self._waiting) >= self._every:
             self.flush()
 

@@ -4,9 +4,19 @@ The gradients of the pieces, weighted by their sizes, add up to the gradient of 
 same order of samples, less memory. Not equal to the last digit, and a batch norm sees the piece, not the batch.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+
+
+def shares(batches: Sequence[Any], *, shrink: int) -> Iterator[tuple[Any, float]]:
+    """What one step works on at once, with its share of the step's mean: 2 ** shrink pieces of each batch, whole ones for 0."""
+    for batch in batches:
+        pieces = split(batch, 2**shrink) if shrink else [batch]
+        sizes = [size(piece) for piece in pieces] if shrink else [1]
+        for piece, samples in zip(pieces, sizes, strict=True):
+            yield piece, samples / sum(sizes) / len(batches)
 
 
 def split(batch: Any, parts: int) -> list[Any]:

@@ -13,6 +13,7 @@ import torch
 
 from arc.core.errors import InvalidSpec
 
+_NOTHING = nullcontext()
 _DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -32,7 +33,7 @@ class Precision:
     def autocast(self) -> AbstractContextManager[object]:
         """A context for the forward pass and the loss; costs nothing in fp32."""
         if self.dtype is None:
-            return nullcontext()
+            return _NOTHING
         return torch.autocast(self.device_type, dtype=self.dtype)
 
     def scaler(self) -> torch.amp.GradScaler | None:
