@@ -6,15 +6,17 @@ the file that did it has a name. The first bad file ends the work: a dataset wit
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from arc.core.errors import BadData, Cancelled, NoSpace, TooLarge
 from arc.core.ports import RunContext
-from arc.data.layout import Photograph
 from arc.data.photographs import convert_all
 from arc.data.spec import UnpackParams
+from arc.data.tree import Photograph
 from arc.kit import sandbox
 
 _BATCH = 48
@@ -25,7 +27,7 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 class Kept:
     """One photograph, converted but not yet in its split."""
 
-    source: Photograph
+    source: Photograph  # with the patient and eye that a DICOM file told
     file: str  # where it will lie below its split's folder
     mask: str
     path: Path
@@ -36,44 +38,52 @@ class Kept:
 
 
 def convert(ctx: RunContext, params: UnpackParams, root: Path, photographs: Sequence[Photograph], *, into: Path) -> list[Kept]:
-    """Convert all photographs; BadData or TooLarge naming the first that cannot be; NoSpace."""
+    """Convert all photographs, `ctx.threads` batches at a time; BadData or TooLarge naming the first that cannot be; NoSpace."""
     ctx.phase("convert")
     into.mkdir(mode=0o700)
     suffix = ".png" if params.image_format == "png" else ".jpg"
-    names = _names(photographs)
     rules = {"max_side_px": params.max_side_px or 0, "max_megapixels": params.max_megapixels, "format": params.image_format}
-    kept: list[Kept] = []
-    for begin in range(0, len(photographs), _BATCH):
-        batch = range(begin, min(begin + _BATCH, len(photographs)))
-        tasks = [_task(root, photographs[index], into / str(index), suffix) for index in batch]
-        answers = _answers(tasks, rules, [photographs[index].file for index in batch])
-        for index, task, answer in zip(batch, tasks, answers, strict=True):
-            photo = photographs[index]
-            label, stem = photo.label, names[index]
-            mask_path = Path(task["mask_target"]) if photo.mask else None
-            kept.append(
-                Kept(
-                    source=photo,
-                    file=f"images/{label}/{stem}{suffix}",
-                    mask=f"masks/{label}/{stem}.png" if photo.mask else "",
-                    path=Path(task["target"]),
-                    mask_path=mask_path,
-                    sha256=str(answer["sha256"]),
-                    mask_sha256=str(answer["mask_sha256"]),
-                    bytes=int(answer["bytes"]),
-                )
-            )
-        ctx.progress(len(kept), len(photographs), unit="image")
-        if ctx.should_stop():
-            raise Cancelled("asked to stop while converting photographs")
-    return kept
+    each = max(1, min(_BATCH, ceil(len(photographs) / ctx.threads)))
+    tasks = [_task(root, photo, into / str(index), suffix) for index, photo in enumerate(photographs)]
+    batches = [range(begin, min(begin + each, len(tasks))) for begin in range(0, len(tasks), each)]
+    answers: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(ctx.threads, thread_name_prefix="convert") as threads:
+        waiting = [
+            threads.submit(_answers, [tasks[at] for at in batch], rules, [photographs[at].file for at in batch]) for batch in batches
+        ]
+        try:
+            for batch in waiting:  # in the order of the photographs, so that the first bad one is named
+                answers += batch.result()
+                ctx.progress(len(answers), len(photographs), unit="image")
+                if ctx.should_stop():
+                    raise Cancelled("asked to stop while converting photographs")
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+    names = _names(photographs)
+    return [_kept(photo, name, task, answer, suffix) for photo, name, task, answer in zip(photographs, names, tasks, answers, strict=True)]
+
+
+def _kept(photo: Photograph, stem: str, task: dict[str, Any], answer: dict[str, Any], suffix: str) -> Kept:
+    folder = f"{photo.label}/" if photo.label else ""
+    masked = photo.annotation is not None
+    return Kept(
+        source=replace(photo, patient=photo.patient or str(answer["patient"]) or None, eye=photo.eye or str(answer["eye"])),
+        file=f"images/{folder}{stem}{suffix}",
+        mask=f"masks/{folder}{stem}.png" if masked else "",
+        path=Path(task["target"]),
+        mask_path=Path(task["mask_target"]) if masked else None,
+        sha256=str(answer["sha256"]),
+        mask_sha256=str(answer["mask_sha256"]),
+        bytes=int(answer["bytes"]),
+    )
 
 
 def _task(root: Path, photo: Photograph, target: Path, suffix: str) -> dict[str, Any]:
+    made = photo.annotation
     return {
         "source": str(root / photo.file),
         "target": str(target.with_suffix(suffix)),
-        "mask": str(root / photo.mask) if photo.mask else "",
+        "mask": {"kind": made.kind, "files": [str(root / file) for file in made.files]} if made else None,
         "mask_target": str(target.with_suffix(".mask.png")),
     }
 
@@ -114,7 +124,7 @@ def _ask(tasks: list[dict[str, Any]], rules: dict[str, Any]) -> list[dict[str, A
 
 def _names(photographs: Sequence[Photograph]) -> list[str]:
     """A file name without suffix for each, unique within its class, as near to the old one as a plain name can be."""
-    taken: set[tuple[str, str]] = set()
+    taken: set[tuple[str | None, str]] = set()
     names = []
     for photo in photographs:
         plain = _UNSAFE.sub("_", PurePosixPath(photo.file).stem).strip("._") or "photo"

@@ -1,166 +1,104 @@
-"""Layout: which files of a tree are photographs, of which class, whose, and with which mask.
+"""Layout: which files of a tree are photographs, of which class, whose, in which split, and with which mask.
 
-Recognised: folders named after the two classes, at any depth and under any wrapper; a `labels.csv` beside
-them or instead of them; masks by stem in a folder of their own. Hidden files and what a computer adds by
-itself are passed over. Whatever could mean two things is refused, saying what was found and what is read.
+Every reader in `arc.data.layouts` is asked. A named dataset's reader goes before ARC's own layout, and that before the
+general ones, which are put together. Whatever could mean two things is refused, saying what was found and how to
+decide: `--layout NAME` names the reader (or several joined by +), `--mapping FILE` says what tables and folders call
+things. The trees are written down in `docs/reference/layouts.md`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from arc.core.errors import BadData, TooLarge
-from arc.data import about
-from arc.data.archive import ARCHIVE_SUFFIXES
-from arc.data.labels import Labelled, Table, read
-from arc.data.names import CLASSES, class_of, is_mask_folder
-from arc.data.photographs import SUFFIXES
+from arc.core.errors import BadData, InvalidSpec
+from arc.data.layouts import drishti, general, polygons, refuge, rim_one, standard
+from arc.data.names import CLASSES, SKIP, words_of
+from arc.data.tree import Annotation, Layout, Photograph, Tree, files_below, look, shown
 
-_MASK_ENDINGS = ("_mask", "-mask", "_seg", "_gt")
-_SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-_IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-_FOUND_SHOWN: Final = 8
+__all__ = ["EXPECTED", "LAYOUTS", "Annotation", "Layout", "Photograph", "files_below", "recognise"]
+
 EXPECTED: Final = (
-    "expected are folders named glaucoma and normal with JPEG, PNG, TIFF or BMP photographs, or a labels.csv with columns file and label"
+    "expected are folders named glaucoma and normal with JPEG, PNG, TIFF, BMP or DICOM photographs, a table with columns file and label, "
+    "or photographs with masks; --layout and --mapping say what cannot be seen"
 )
+_NAMED: Final[Mapping[str, Callable[[Tree], Layout | None]]] = {
+    rim_one.BY_HOSPITAL: rim_one.claim_by_hospital,
+    rim_one.AT_RANDOM: rim_one.claim_at_random,
+    rim_one.R2: rim_one.claim_r2,
+    drishti.NAME: drishti.claim,
+    refuge.NAME: refuge.claim,
+    polygons.G1020: polygons.claim_g1020,
+    polygons.ORIGA: polygons.claim_origa,
+}
+_STEPS_BACK: Final = {rim_one.AT_RANDOM: rim_one.BY_HOSPITAL}  # one dataset in two partitions
+LAYOUTS: Final = (*_NAMED, standard.NAME, *general.READERS)
 
 
-@dataclass(frozen=True)
-class Photograph:
-    """One photograph as it was found."""
+def recognise(root: Path, *, most_files: int, layout: str | None = None, mapping: Mapping[str, str] | None = None) -> Layout:
+    """The photographs below `root` with what is known of each; BadData when it cannot be said for sure.
 
-    file: str  # below the root, with forward slashes
-    label: str  # one of CLASSES
-    patient: str | None = None
-    eye: str = ""
-    site: str = ""
-    mask: str | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a tree holds."""
-
-    name: str  # class_folders, labels_csv, or class_folders+labels_csv
-    photographs: tuple[Photograph, ...]
-    warnings: tuple[str, ...]
-    says: about.About  # of itself
+    `layout` names the reader instead of asking all; `mapping` gives role -> column and `label:WORD` -> class.
+    InvalidSpec when either is not understood; TooLarge beyond `most_files`.
+    """
+    tree = look(root, most_files=most_files, words=words_of(mapping or {}))
+    if not tree.pictures:
+        raise BadData(f"no photograph was found; {EXPECTED}. Found: {shown(tree.files)}", field="archive")
+    found = _claimed(tree) if layout is None else _asked(tree, layout)
+    if found is None:
+        raise BadData(f"{len(tree.pictures)} photographs belong to no class, such as {shown(tree.pictures)}; {EXPECTED}", field="archive")
+    return _checked(replace(found, warnings=(*tree.warnings, *found.warnings)))
 
 
-def files_below(root: Path, *, most: int, depth: int = 24) -> tuple[list[str], list[str]]:
-    """Every plain visible file below `root`, sorted, and warnings on what was passed over; links are never followed."""
-    found, warnings = [], []
-    waiting = [(root, 0)]
-    while waiting:
-        folder, level = waiting.pop()
-        for entry in folder.iterdir():
-            relative = entry.relative_to(root).as_posix()
-            if entry.is_symlink():
-                warnings.append(f"passed over the link {relative!a}")
-            elif entry.name.startswith(".") or entry.name.casefold() in _IGNORED:
-                continue
-            elif entry.is_dir() and level < depth:
-                waiting.append((entry, level + 1))
-            elif entry.is_file():
-                found.append(relative)
-            else:
-                warnings.append(f"passed over {relative!a}: it is no plain file, or lies too deep")
-            if len(found) > most:
-                raise TooLarge(f"there are more than {most:,} files (max_files)", field="archive")
-    return sorted(found), sorted(warnings)
+def _claimed(tree: Tree) -> Layout | None:
+    """What the readers say unasked; BadData when two datasets are claimed."""
+    claims = {name: claimed for name, claim in _NAMED.items() if (claimed := claim(tree)) is not None}
+    for name, before in _STEPS_BACK.items():
+        if before in claims:
+            claims.pop(name, None)
+    if len(claims) > 1:
+        ways = " or ".join(f"--layout {name}" for name in claims)
+        raise BadData(f"the archive holds several datasets; {ways} takes one", field="layout")
+    return next(iter(claims.values()), None) or standard.claim(tree) or general.combine(tree)
 
 
-def recognise(root: Path, *, most_files: int) -> Layout:
-    """The photographs below `root` with what is known of each; BadData when it cannot be said for sure."""
-    files, warnings = files_below(root, most=most_files)
-    warnings += [
-        f"{file!a} is an archive in the archive and was not opened"
-        for file in files
-        if PurePosixPath(file).suffix.casefold() in ARCHIVE_SUFFIXES
-    ]
-    pictures = [PurePosixPath(file) for file in files if PurePosixPath(file).suffix.casefold() in SUFFIXES]
-    masks = [file for file in pictures if any(is_mask_folder(part) for part in file.parts[:-1])]
-    pictures = [file for file in pictures if file not in set(masks)]
-    if not pictures:
-        raise BadData(f"no photograph was found; {EXPECTED}. Found: {_shown(files)}", field="archive")
-    table = read(root, files)
-    labelled = {file: _labelled(file, table) for file in pictures}
-    unknown = [str(file) for file, row in labelled.items() if row.label is None]
+def _asked(tree: Tree, layout: str) -> Layout | None:
+    """What the reader of that name says; InvalidSpec when there is none of that name, BadData when it does not fit."""
+    names = layout.split("+")
+    if not set(names) <= (set(general.READERS) if len(names) > 1 else set(LAYOUTS)):
+        known = f"{', '.join(LAYOUTS)}; the last {len(general.READERS)} can be joined by +"
+        raise InvalidSpec(f"there is no layout {layout!a}; there are {known}", field="layout", value=layout[:160])
+    if names[0] in general.READERS:
+        found = general.combine(tree, names)
+    else:
+        found = (_NAMED | {standard.NAME: standard.claim})[layout](tree)  # type: ignore[operator]
+    if found is None:
+        raise BadData(f"the archive does not have the layout {layout}; {EXPECTED}", field="layout", value=layout)
+    return found
+
+
+def _checked(found: Layout) -> Layout:
+    """What holds for every layout; what a mapping leaves out is left out here."""
+    skipped = sum(photo.label == SKIP for photo in found.photographs)
+    photographs = [photo for photo in found.photographs if photo.label != SKIP]
+    warnings = list(found.warnings)
+    if skipped:
+        warnings.append(f"{skipped} photographs were left out, as the mapping says")
+    unmasked = [photo.file for photo in photographs if photo.annotation is None]
+    if found.task == "classification":
+        _check_classes(photographs)
+        if 0 < len(unmasked) < len(photographs):
+            warnings.append(f"{len(unmasked)} of {len(photographs)} photographs have no mask")
+    elif unmasked or not photographs:
+        raise BadData(f"{len(unmasked)} photographs have neither class nor mask, such as {shown(unmasked)}; {EXPECTED}", field="archive")
+    return replace(found, photographs=tuple(photographs), warnings=tuple(warnings))
+
+
+def _check_classes(photographs: list[Photograph]) -> None:
+    unknown = [photo.file for photo in photographs if photo.label is None]
     if unknown:
-        raise BadData(f"{len(unknown)} photographs belong to no class, such as {_shown(unknown)}; {EXPECTED}", field="archive")
-    counts = Counter(row.label for row in labelled.values())
+        raise BadData(f"{len(unknown)} photographs belong to no class, such as {shown(unknown)}; {EXPECTED}", field="archive")
+    counts = Counter(photo.label for photo in photographs)
     if set(counts) != set(CLASSES):
         raise BadData(f"only photographs of class {', '.join(sorted(map(str, counts)))} were found; {EXPECTED}", field="archive")
-    if any(part.casefold() in _SPLIT_FOLDERS for file in pictures for part in file.parts[:-1]):
-        warnings.append("the folders train, val or test of the archive were put together; the split is drawn anew")
-    pairs, unpaired = _paired(pictures, masks)
-    warnings += unpaired
-    photographs = [
-        Photograph(str(file), str(row.label), row.patient, row.eye, row.site, pairs.get(file)) for file, row in sorted(labelled.items())
-    ]
-    in_folders = any(_by_folder(file) is not None for file in pictures)
-    return Layout("+".join(_names(in_folders, table)), tuple(photographs), tuple(warnings), about.read(root, files))
-
-
-def _names(in_folders: bool, table: Table | None) -> Iterator[str]:
-    if in_folders:
-        yield "class_folders"
-    if table is not None:
-        yield "labels_csv"
-
-
-def _labelled(file: PurePosixPath, table: Table | None) -> Labelled:
-    """What the folders and the table say of a photograph; BadData when they contradict each other."""
-    by_folder = _by_folder(file)
-    row = table.of(file) if table is not None else None
-    if row is None:
-        return Labelled(by_folder)
-    if row.label is not None and by_folder is not None and row.label != by_folder:
-        raise BadData(f"{str(file)!r} lies in a folder of class {by_folder}, but {table and table.file} says {row.label}", field="archive")
-    return Labelled(row.label or by_folder, row.patient, row.eye, row.site)
-
-
-def _by_folder(file: PurePosixPath) -> str | None:
-    """The class named by the nearest folder that names one; BadData when a spelt-out name above says the other."""
-    named = [(part, class_of(part)) for part in reversed(file.parts[:-1]) if class_of(part) is not None]
-    if not named:
-        return None
-    nearest = named[0][1]
-    for part, label in named[1:]:
-        if label != nearest and len(part) > 3:
-            raise BadData(f"{str(file)!r} lies in folders of both classes; {EXPECTED}", field="archive")
-    return nearest
-
-
-def _paired(pictures: list[PurePosixPath], masks: list[PurePosixPath]) -> tuple[dict[PurePosixPath, str], list[str]]:
-    """Masks by stem; a stem that occurs twice pairs with nothing unless the class folder tells which is meant."""
-    by_stem: dict[str, list[PurePosixPath]] = {}
-    for mask in masks:
-        by_stem.setdefault(_bare(mask.stem), []).append(mask)
-    pairs: dict[PurePosixPath, str] = {}
-    for picture in pictures:
-        found = by_stem.get(_bare(picture.stem), [])
-        if len(found) > 1:
-            found = [mask for mask in found if _by_folder(mask) == _by_folder(picture)]
-        if len(found) == 1:
-            pairs[picture] = str(found[0])
-    if not masks:
-        return pairs, []
-    used = Counter(pairs.values())
-    twice = [mask for mask, count in used.items() if count > 1]
-    if twice:
-        raise BadData(f"the mask {twice[0]!r} fits {used[twice[0]]} photographs; masks are paired by the name of the file", field="archive")
-    missing = len(pictures) - len(pairs)
-    return pairs, [f"{missing} of {len(pictures)} photographs have no mask"] if missing else []
-
-
-def _bare(stem: str) -> str:
-    folded = stem.casefold()
-    return next((folded.removesuffix(ending) for ending in _MASK_ENDINGS if folded.endswith(ending)), folded)
-
-
-def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - _FOUND_SHOWN} more" if len(names) > _FOUND_SHOWN else ""
-    return ", ".join(ascii(name) for name in names[:_FOUND_SHOWN]) + more if names else "nothing"

@@ -32,7 +32,7 @@ def run(ctx: RunContext, params: UnpackParams) -> Done:
     try:
         root, form, size = _open(ctx, params, source, unpacked)
         ctx.phase("look")
-        found = layout.recognise(root, most_files=params.max_files)
+        found = layout.recognise(root, most_files=params.max_files, layout=params.layout, mapping=params.mapping)
         ctx.log("layout", name=found.name, photographs=len(found.photographs))
         kept = convert(ctx, params, root, found.photographs, into=unpacked / "converted")
         result = _publish(ctx, params, found, kept, dataset, sealed)
@@ -73,7 +73,10 @@ def _publish(ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: 
     ctx.phase("split")
     known = all(photo.source.patient for photo in kept)
     patients = [photo.source.patient if known and photo.source.patient else photo.file for photo in kept]
-    members = [Member(patient, photo.source.label, photo.sha256, photo.source.site) for patient, photo in zip(patients, kept, strict=True)]
+    members = [
+        Member(patient, photo.source.label or "", photo.sha256, photo.source.site, photo.source.split)
+        for patient, photo in zip(patients, kept, strict=True)
+    ]
     splits = split(members, params, seed=ctx.seed)
     rows = [
         (name, _placed(photo, patient, folder_of(name, dataset, sealed)))
@@ -81,9 +84,9 @@ def _publish(ctx: RunContext, params: UnpackParams, found: layout.Layout, kept: 
     ]
     facts = Facts(
         dataset=params.name,
-        task="classification",
+        task=found.task,
         layout=found.name,
-        classes=CLASSES,
+        classes=CLASSES if found.task == "classification" else (),
         patients_known=known,
         split_rule=rule_in_words(params, patients_known=known, seed=ctx.seed),
         licence=params.licence or found.says.licence,
@@ -104,8 +107,8 @@ def _placed(photo: Kept, patient: str, folder: Path) -> Row:
     found = photo.source
     return Row(
         file=photo.file,
-        label=found.label,
-        index=CLASSES.index(found.label),
+        label=found.label or "",
+        index=CLASSES.index(found.label) if found.label else -1,
         patient=patient,
         eye=found.eye,
         site=found.site,

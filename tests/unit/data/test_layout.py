@@ -19,8 +19,12 @@ def look(root: Path, files: Iterable[str], *, table: str | None = None, most: in
     return recognise(root, most_files=most)
 
 
-def labels(layout: Layout) -> dict[str, str]:
+def labels(layout: Layout) -> dict[str, str | None]:
     return {photo.file: photo.label for photo in layout.photographs}
+
+
+def masks(layout: Layout) -> dict[str, tuple[str, ...]]:
+    return {photo.file: (photo.annotation.kind, *photo.annotation.files) for photo in layout.photographs if photo.annotation}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def test_a_folder_of_both_classes_is_refused(tmp_path: Path) -> None:
         [],
         ["notes.txt"],
         ["a.jpg", "b.jpg"],
+        ["a.jpg", "b.jpg", "masks/a.png"],
         ["glaucoma/a.jpg"],
         ["glaucoma/a.jpg", "normal/b.jpg", "other/c.jpg"],
         ["suspect/a.jpg", "normal/b.jpg"],
@@ -84,22 +89,23 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
         look(tmp_path, [f"normal/{number}.jpg" for number in range(20)], most=10)
 
 
-def test_train_and_test_folders_are_put_together_and_it_is_said(tmp_path: Path) -> None:
-    found = look(tmp_path, ["train/glaucoma/a.jpg", "test/normal/b.jpg"])
-    assert "drawn anew" in found.warnings[0]
+def test_train_and_test_folders_are_told_whatever_wraps_them(tmp_path: Path) -> None:
+    found = look(tmp_path, ["train/set/training_set/glaucoma/a.jpg", "train/set/Validation/normal/b.jpg", "train/set/test/normal/c.jpg"])
+    assert [photo.split for photo in found.photographs] == ["val", "test", "train"]
+
+
+def test_a_folder_around_everything_is_no_split(tmp_path: Path) -> None:
+    assert {photo.split for photo in look(tmp_path, ["test/glaucoma/a.jpg", "test/normal/b.jpg"]).photographs} == {""}
 
 
 def test_masks_pair_by_stem_never_by_order(tmp_path: Path) -> None:
     found = look(tmp_path, ["images/glaucoma/b.jpg", "images/normal/a.jpg", "masks/a.png", "masks/b_mask.png"])
-    assert {photo.file: photo.mask for photo in found.photographs} == {
-        "images/glaucoma/b.jpg": "masks/b_mask.png",
-        "images/normal/a.jpg": "masks/a.png",
-    }
+    assert masks(found) == {"images/glaucoma/b.jpg": ("labels", "masks/b_mask.png"), "images/normal/a.jpg": ("labels", "masks/a.png")}
 
 
 def test_masks_of_equal_names_pair_within_their_class(tmp_path: Path) -> None:
     found = look(tmp_path, [f"{kind}/{label}/1.png" for kind in ("images", "masks") for label in ("glaucoma", "normal")])
-    assert {photo.mask for photo in found.photographs} == {"masks/glaucoma/1.png", "masks/normal/1.png"}
+    assert masks(found) == {f"images/{label}/1.png": ("labels", f"masks/{label}/1.png") for label in ("glaucoma", "normal")}
 
 
 def test_a_mask_that_fits_two_photographs_is_refused(tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_missing_masks_are_counted(tmp_path: Path) -> None:
 def test_a_table_gives_labels_patients_eyes_and_sites(tmp_path: Path) -> None:
     table = "\ufefffile,label,patient,eye,site\npics/a.jpg,1,P1,OD,Jena\nb.jpg,normal,P2,left,\n"
     found = look(tmp_path, ["pics/a.jpg", "pics/b.jpg"], table=table)
-    assert found.name == "labels_csv"
+    assert found.name == "tables"
     assert [(photo.label, photo.patient, photo.eye, photo.site) for photo in found.photographs] == [
         ("glaucoma", "P1", "R", "Jena"),
         ("normal", "P2", "L", ""),
@@ -123,7 +129,7 @@ def test_a_table_gives_labels_patients_eyes_and_sites(tmp_path: Path) -> None:
 
 def test_a_table_may_add_to_class_folders_but_not_contradict_them(tmp_path: Path) -> None:
     found = look(tmp_path, ["glaucoma/a.jpg", "normal/b.jpg"], table="file,patient\nglaucoma/a.jpg,P1\nnormal/b.jpg,P1\n")
-    assert found.name == "class_folders+labels_csv"
+    assert found.name == "class_folders+tables"
     assert {photo.patient for photo in found.photographs} == {"P1"}
     with pytest.raises(BadData, match="says normal"):
         look(tmp_path, [], table="file,label\nglaucoma/a.jpg,0\n")
@@ -147,6 +153,6 @@ def test_two_tables_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_of_other_bytes_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_bytes("file,label\na.jpg,1\n".encode("utf-16"))
+    (tmp_path / "labels.csv").write_bytes(b"file,label\na\xff.jpg,1\n")
     with pytest.raises(BadData, match="UTF-8"):
         look(tmp_path, ["a.jpg"])

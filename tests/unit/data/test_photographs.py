@@ -22,10 +22,15 @@ RULES = {"max_side_px": 64, "max_megapixels": 1.0, "format": "jpeg"}
 def converted(tmp_path: Path, data: bytes, *, mask: bytes | None = None, **rules: Any) -> dict[str, Any]:
     source = tmp_path / "photo.img"
     source.write_bytes(data)
-    task = {"source": str(source), "target": str(tmp_path / "out.jpg"), "mask": "", "mask_target": str(tmp_path / "out.png")}
+    task: dict[str, Any] = {
+        "source": str(source),
+        "target": str(tmp_path / "out.jpg"),
+        "mask": None,
+        "mask_target": str(tmp_path / "out.png"),
+    }
     if mask is not None:
         (tmp_path / "mask.png").write_bytes(mask)
-        task["mask"] = str(tmp_path / "mask.png")
+        task["mask"] = {"kind": "labels", "files": [str(tmp_path / "mask.png")]}
     return convert(task, RULES | rules)
 
 

@@ -151,7 +151,7 @@ def test_the_real_photographs_of_hrf_reach_every_split(tmp_path: Path, sample_da
     if not folder.is_dir():
         pytest.skip(f"no photographs at {folder}")
     _, result = make(tmp_path, folder)
-    assert result["layout"] == "class_folders+labels_csv"
+    assert result["layout"] == "class_folders+tables"
     assert result["counts"]["sealed"] == {"normal": 4, "glaucoma": 4}
     assert any("patients are not known" in line for line in result["warnings"])
 
