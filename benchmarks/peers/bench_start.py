@@ -1,7 +1,7 @@
 """Submit to the first line of user code, own process, torch and MONAI imported, one job at a time.
 
 Ours goes through the whole control plane: verb, durable row, claim, warm server, reaper, attempt. Beside it a bare
-double fork of a process with the same imports, and RQ whose forking worker has imported the same; RQ's Redis syncs
+double and a bare single fork of a process with the same imports, and RQ whose forking worker has imported the same; RQ's Redis syncs
 every write, as our store does. The clocks are CLOCK_MONOTONIC, which processes share. See rigs.py for RQ.
 
     python benchmarks/peers/bench_start.py [PYTHON_OF_THE_PEERS] [ROUNDS]
@@ -25,6 +25,45 @@ from arc.jobs.backends.local import LocalBackend
 from arc.settings import Settings
 
 _alone = run_path(str(HERE.parent / "bench_start.py"))  # the recipe and the bare forks are those of the benchmark without peers
+SINGLE = """
+import gc, os, sys, time
+import torch, monai, monai.networks.nets
+gc.collect(); gc.freeze()
+for line in sys.stdin:
+    outlet, inlet = os.pipe()
+    began = time.perf_counter()
+    if os.fork() == 0:
+        os.write(inlet, repr(time.perf_counter()).encode())
+        os._exit(0)
+    os.close(inlet)
+    at = float(os.read(outlet, 100))
+    os.close(outlet)
+    os.wait()
+    print((at - began) * 1000, flush=True)
+"""
+
+
+class Forker:
+    """A process with the same imports that forks when it is told to."""
+
+    def __init__(self, program: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"OMP_NUM_THREADS": "1"}
+        )
+
+    def turn(self) -> float:
+        """Milliseconds from before the fork to the last child."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def end(self) -> None:
+        """Let it go."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 async def ours(app: App) -> float:
@@ -44,27 +83,22 @@ async def measure(folder: Path, python: Path | None, rounds: int) -> dict[str, l
         Settings(workspace=folder / "arc"), backends={"local": LocalBackend(environment=environment, preload=["torch", "bench.start"])}
     )
     await app.start()
-    took: dict[str, list[float]] = {"arc": [], "bare double fork": []}
+    took: dict[str, list[float]] = {"arc": [], "bare double fork": [], "bare single fork": []}
     with ExitStack() as stack:
         port = stack.enter_context(redis(folder / "redis")) if python is not None else None
         rig = Rig("rq", [python, HERE / "start_rig.py", str(port)]) if python is not None and port is not None else None
-        forker = subprocess.Popen(
-            [sys.executable, "-c", _alone["FORKS"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"OMP_NUM_THREADS": "1"}
-        )
-        assert forker.stdin is not None
-        assert forker.stdout is not None
+        forkers = {"bare double fork": Forker(_alone["FORKS"]), "bare single fork": Forker(SINGLE)}
         for number in range(-3, rounds):
-            forker.stdin.write("go\n")
-            forker.stdin.flush()
-            turn = {"bare double fork": float(await asyncio.to_thread(forker.stdout.readline)), "arc": await ours(app)}
+            turn = {name: await asyncio.to_thread(forker.turn) for name, forker in forkers.items()}
+            turn["arc"] = await ours(app)
             if rig is not None:
                 (turn["rq"],) = await asyncio.to_thread(rig.turn, 1)
             for name, value in turn.items() if number >= 0 else ():
                 took.setdefault(name, []).append(value)
         if rig is not None:
             rig.end()
-        forker.stdin.close()
-        forker.wait()
+        for forker in forkers.values():
+            forker.end()
     await app.stop()
     return took
 

@@ -133,7 +133,7 @@ def build(
         sample_interval_s=settings.sample_interval_s,
         stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )
-    available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders)}
+    available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders if system.read_gpus() else None)}
     if settings.backend not in available:
         raise InvalidSpec(
             f"setting backend = {settings.backend!r}: there is {', '.join(available)}", field="backend", value=settings.backend

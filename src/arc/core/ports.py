@@ -23,7 +23,7 @@ class LaunchOrder:
     recipe: str
     params: Mapping[str, Any]
     inputs: Mapping[str, ResolvedInput]
-    staging: Path  # absolute, exists, empty but for what the engine put there
+    staging: Path  # absolute, made by the backend when it is not there, and empty
     seed: int
     threads: int
     device: str  # cpu, or cuda

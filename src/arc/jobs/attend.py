@@ -7,13 +7,14 @@ is asked to stop, given its grace to checkpoint, and ended; its place is free on
 """
 
 import asyncio
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from arc import catalog
 from arc.core.attempt import Attempt, ProcessIdentity
 from arc.core.errors import ArcError, LeaseLost, TemporaryError
 from arc.core.job import Job
@@ -21,9 +22,8 @@ from arc.core.journal import JOURNAL
 from arc.core.ports import Backend, Exit, LaunchOrder, Liveness
 from arc.jobs import follow, publish
 from arc.jobs.claim import failure_of
-from arc.jobs.conclude import Conclusion, note_asked, without_room
+from arc.jobs.conclude import Conclusion, Unrecorded, note_asked, without_room
 from arc.jobs.house import House
-from arc.jobs.paths import Layout
 from arc.jobs.stall import Pace
 from arc.jobs.verdict import Ending, Requeue, Verdict
 from arc.store import attempts, events
@@ -31,6 +31,7 @@ from arc.store import jobs as rows
 
 _log = structlog.get_logger(__name__)
 _COALESCE_S = 0.02  # busy journals are committed at most this often
+_SHORT_S = 0.05  # an attempt that is over by then is recorded in one transaction
 _BLIND = 3.0  # samples missed in a row: the engine itself was stopped
 _GONE_S = 10.0  # after a kill, say so when the process is still there
 
@@ -38,13 +39,15 @@ _GONE_S = 10.0  # after a kill, say so when the process is still there
 class Attendance:
     """One attempt under care."""
 
-    def __init__(self, house: House, backend: Backend, job: Job, staging: Path, *, offset: int = 0) -> None:
+    def __init__(self, house: House, backend: Backend, job: Job, staging: Path, *, watch: Callable[[Path], None], offset: int = 0) -> None:
         self.job = job
         self.number = job.attempt  # of this attempt, whatever the row says later
         self.identity: ProcessIdentity | None = None
         self._house = house
         self._backend = backend
         self._staging = staging
+        self._watch = watch  # has `journal_grew` called when something happens in a folder
+        self._unrecorded: ProcessIdentity | None = None
         self._offset = offset
         self._phase = ""
         self._outcome: dict[str, Any] | None = None
@@ -77,7 +80,6 @@ class Attendance:
         waited_s = figures.claimed(job, now=clock.now())
         _log.info("claimed", job_id=job.id, attempt=job.attempt, recipe=job.recipe, priority=job.priority.value, waited_s=waited_s)
         try:
-            await self._house.run(_prepare, self._house.layout, self.job, self._staging)
             self.identity = await self._backend.launch(order)
         except TemporaryError as error:  # the warm server died, or the disk is full: nothing to blame the job for
             await self._end(Requeue(error.message, delay_s=error.delay_s))
@@ -90,11 +92,11 @@ class Attendance:
             return
         since_s = figures.started(job, now=clock.now())
         _log.info("launched", job_id=job.id, attempt=job.attempt, pid=self.identity.pid, since_submitted_s=since_s)
-        await self._house.write(attempts.set_identity, self.job.id, self.job.attempt, self.identity, about=self.job.id, quiet=True)
+        self._unrecorded = self.identity
         await self.attend(self.identity)
 
     async def attend(self, identity: ProcessIdentity) -> None:
-        """Follow the journal until the attempt is gone, then end it."""
+        """Follow the journal until the attempt is gone, then end it. One that is short is recorded with its end, all at once."""
         self.identity = identity
         while await self._backend.alive(identity) is Liveness.UNKNOWN:
             await asyncio.sleep(self._house.sample_interval_s)
@@ -104,13 +106,12 @@ class Attendance:
             self._ender = asyncio.create_task(self._bring_down())
         timer = self._arm_timeout(identity)
         try:
+            if not await self._is_gone(_SHORT_S):
+                await self._note_begun()
             while not self._gone.done():
                 await self._look()
                 await self._wait_for_news()
-            exit_ = self._gone.result()
-            while await self._read_journal():
-                pass
-            await self._conclude(exit_)
+            await self._conclude(self._gone.result())
         except LeaseLost:
             await self._backend.kill(identity)  # the store says that this attempt is no longer the current one
             await self._gone
@@ -121,16 +122,27 @@ class Attendance:
                 self._ender.cancel()
             self._gone.cancel()
 
+    async def _note_begun(self) -> None:
+        """Record which process it is and what it was given, and hear of its journal from now on."""
+        if self._unrecorded is not None:
+            await self._house.write(attempts.set_identity, self.job.id, self.number, self._unrecorded, about=self.job.id, quiet=True)
+            self._unrecorded = None
+        with contextlib.suppress(OSError):  # the end tries again
+            await self._house.run(publish.keep_config, self.job, layout=self._house.layout)
+        self._watch(self._staging)
+
     async def _conclude(self, exit_: Exit) -> None:
-        await self._read_row()
-        if self.job.attempt != self.number:
-            raise LeaseLost(f"attempt {self.number} of job {self.job.id} is no longer the current one")
-        conclusion = Conclusion(self._house, self.job, self._staging)
-        await conclusion.end(await conclusion.verdict(self._outcome, self._ending, exit_), exit_)
+        piece = await self._read_piece()
+        while not (piece.empty or piece.outcome):
+            await self._take(piece)
+            piece = await self._read_piece()
+        conclusion = Conclusion(self._house, self.job, self._staging, Unrecorded(piece, self._unrecorded))
+        await conclusion.judge(self._outcome, self._ending, exit_)
+        self._tell_progress(piece)
 
     async def _end(self, verdict: Verdict) -> None:
         """End an attempt that never ran."""
-        await Conclusion(self._house, self.job, self._staging).end(verdict, Exit(None, None))
+        await Conclusion(self._house, self.job, self._staging).end(verdict)
 
     async def never_started(self) -> None:
         """Put the job back: the control plane died before a process of this attempt existed."""
@@ -201,19 +213,27 @@ class Attendance:
         with self._house.store.read() as tx:
             return rows.get(tx, self.job.id)
 
-    async def _read_journal(self) -> bool:
+    async def _read_piece(self) -> follow.Piece:
         piece = await self._house.run(follow.read, self._staging, self._offset, phase=self._phase)
-        self._phase = piece.phase
         self._outcome = piece.outcome or self._outcome
-        if piece.empty:
+        return piece
+
+    async def _read_journal(self) -> None:
+        piece = await self._read_piece()
+        if piece.empty or piece.outcome:  # what ends with the outcome is recorded with the end
             self._seen = piece.seen
-            return False
+        else:
+            await self._take(piece)
+
+    async def _take(self, piece: follow.Piece) -> None:
         await self._record(piece)
-        self._offset, self._seen = piece.end, piece.seen
+        self._offset, self._seen, self._phase = piece.end, piece.seen, piece.phase
         self._note_pace(piece.trace)
+        self._tell_progress(piece)
+
+    def _tell_progress(self, piece: follow.Piece) -> None:
         if piece.progress is not None:
             self._house.hub.tell_progress(self.job.id, piece.progress)
-        return True
 
     async def _record(self, piece: follow.Piece) -> None:
         """Commit a piece. When an earlier try was committed and only its answer was lost, there is nothing more to do."""
@@ -255,12 +275,6 @@ class Attendance:
         if limit is None:
             return None
         return asyncio.get_running_loop().call_later(max(0.0, limit - _age_s(identity)), self.request, "timeout")
-
-
-def _prepare(layout: Layout, job: Job, staging: Path) -> None:
-    staging.mkdir(parents=True, exist_ok=True)
-    if job.experiment_id is None or catalog.spec(job.recipe).makes_experiment:
-        publish.write_config(job, layout=layout)
 
 
 def _age_s(identity: ProcessIdentity) -> float:

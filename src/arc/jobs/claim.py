@@ -17,7 +17,7 @@ from arc.core.attempt import Failure, FailureClass
 from arc.core.clock import Clock
 from arc.core.errors import ArcError, NotFound
 from arc.core.inputs import ResolvedInput
-from arc.core.job import Job, Priority
+from arc.core.job import Job
 from arc.core.ports import LaunchOrder
 from arc.jobs import lifecycle
 from arc.jobs.admission import Admission
@@ -53,9 +53,19 @@ class Claimer:
     lease_ttl_s: float
     control_url: str | None = field(default=None)
 
+    def all_that_fit(self, tx: Tx) -> list[Claimed]:
+        """The jobs that can start now, claimed one after the other."""
+        running, taken = running_with_gpus(tx), []
+        while (claimed := self._next(tx, running)) is not None:
+            running.append((claimed.job, claimed.order.gpu_ids))
+            taken.append(claimed)
+        return taken
+
     def next(self, tx: Tx) -> Claimed | None:
         """The next job, claimed; None when nothing that waits can start now."""
-        running = running_with_gpus(tx)
+        return self._next(tx, running_with_gpus(tx))
+
+    def _next(self, tx: Tx, running: list[tuple[Job, tuple[int, ...]]]) -> Claimed | None:
         full = self.admission.full_roles(running)
         for limit in (_FIRST_LOOK, _WHOLE_LOOK):
             waiting = rows.claimable(tx, now=self.clock.now(), limit=limit, without=full)
@@ -68,11 +78,8 @@ class Claimer:
 
     def room_for(self, tx: Tx, *, leaving: Set[str]) -> tuple[Job, list[str]] | None:
         """The most urgent CRITICAL job that does not fit, and who is to leave for it; None when nobody is."""
-        now = self.clock.now()
-        if not any(job.priority is Priority.CRITICAL for job in rows.claimable(tx, now=now, limit=1)):
-            return None  # the most urgent comes first
         running = running_with_gpus(tx)
-        for waiting in rows.claimable(tx, now=now, limit=_FIRST_LOOK):
+        for waiting in rows.claimable(tx, now=self.clock.now(), limit=_FIRST_LOOK):
             if asked := victims(waiting, running, self.admission, leaving=leaving):
                 return waiting, asked
         return None
@@ -86,23 +93,26 @@ class Claimer:
             lifecycle.fail_waiting(tx, job, failure_of(error), clock=self.clock)
             return None
         staging, secret = self.layout.staging(job, number), secrets.token_urlsafe(32)
+        gpu_ids = self.admission.gpus_for(job, running)
         claimed = lifecycle.begin(
             tx,
             job,
             backend=self.backend,
             staging=self.layout.relative(staging),
-            gpu_ids=self.admission.gpus_for(job, running),
+            gpu_ids=gpu_ids,
             secret=secret,
             lease_until=self.clock.now() + timedelta(seconds=self.lease_ttl_s),
             clock=self.clock,
         )
         if claimed:
             _name_dataset(tx, claimed, inputs)
-        return Claimed(claimed, self._order(tx, claimed, inputs, staging, secret), staging) if claimed else None
+        return Claimed(claimed, self._order(tx, claimed, inputs, staging, secret, gpu_ids), staging) if claimed else None
 
-    def _order(self, tx: Tx, job: Job, inputs: dict[str, ResolvedInput], staging: Path, secret: str) -> LaunchOrder:
-        earlier = attempts.of_job(tx, job.id)
-        gpu_ids = earlier[-1].gpu_ids
+    def _order(
+        self, tx: Tx, job: Job, inputs: dict[str, ResolvedInput], staging: Path, secret: str, gpu_ids: tuple[int, ...]
+    ) -> LaunchOrder:
+        earlier = attempts.of_job(tx, job.id) if job.attempt > 1 else []
+        has_past = job.auto_resume and (job.attempt > 1 or job.resumed_from is not None)
         past = Counter(attempt.failure.failure_class for attempt in earlier if attempt.failure is not None)
         return LaunchOrder(
             job_id=job.id,
@@ -115,7 +125,7 @@ class Claimer:
             threads=job.threads,
             device="cuda" if gpu_ids else "cpu",
             gpu_ids=gpu_ids,
-            checkpoints=tuple(self._checkpoints(tx, job)[past[FailureClass.CHECKPOINT] :]) if job.auto_resume else (),
+            checkpoints=tuple(self._checkpoints(tx, job)[past[FailureClass.CHECKPOINT] :]) if has_past else (),
             memory_gb=job.limits.memory_gb,
             shrink=past[FailureClass.OOM],
             simulated=job.simulated,

@@ -1,14 +1,17 @@
 """Concluding: what the end of an attempt means, and the transaction that records it.
 
-First the verdict and, for a result, its bytes into the artifact store; then one transaction for job, attempt,
-artifacts and whatever completes with them; then the files. A crash between any two of these is made good by the
-next engine, which finds the attempt open and concludes it again.
+First the verdict and, for a result, its bytes into the artifact store; then one transaction for the rest of the
+journal, job, attempt, artifacts and whatever completes with them; then the files. A crash between any two of these is
+made good by the next engine, which finds the attempt open and concludes it again. All of it is one call on the thread
+pool, repeated as a whole until the store takes it, which each step of it stands.
 """
 
 import contextlib
 import errno
 import random
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -16,15 +19,16 @@ from typing import Any, Final, get_args
 import structlog
 
 from arc.core.artifact import Artifact
-from arc.core.attempt import Failure
-from arc.core.errors import ArcError, LeaseLost
+from arc.core.attempt import Failure, ProcessIdentity
+from arc.core.errors import ArcError, LeaseLost, NoSpace, StoreBusy
 from arc.core.job import Job
 from arc.core.journal import ASKED, STDERR
 from arc.core.ports import Exit
 from arc.core.recipe import Done
 from arc.core.states import JobStatus
-from arc.jobs import lifecycle, publish, retry
+from arc.jobs import follow, lifecycle, publish, retry
 from arc.jobs.claim import failure_of
+from arc.jobs.follow import Piece
 from arc.jobs.house import House
 from arc.jobs.verdict import Ending, Requeue, Verdict, judge
 from arc.store import artifacts, attempts, experiments
@@ -49,22 +53,66 @@ def note_asked(staging: Path, ending: str) -> None:
         (staging / ASKED).write_text(ending)
 
 
+@dataclass(frozen=True)
+class Unrecorded:
+    """What the transaction that ends an attempt records of it as well: a short attempt is recorded in one go."""
+
+    piece: Piece | None = None  # the rest of the journal
+    identity: ProcessIdentity | None = None
+
+
 class Conclusion:
     """The end of the current attempt of a job."""
 
-    def __init__(self, house: House, job: Job, staging: Path) -> None:
+    def __init__(self, house: House, job: Job, staging: Path, unrecorded: Unrecorded | None = None) -> None:
         self._house = house
         self._job = job
         self._staging = staging
+        self._unrecorded = unrecorded or Unrecorded()
 
-    async def verdict(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> Verdict:
+    async def judge(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> None:
+        """Find out what the end means and record it; LeaseLost when the attempt is no longer the current one."""
+        await self._end(lambda: self._verdict(outcome, ending, exit_), exit_)
+
+    async def end(self, verdict: Verdict) -> None:
+        """Record what became of an attempt that never ran."""
+        await self._end(lambda: verdict, Exit(None, None))
+
+    async def _end(self, judge: Callable[[], Verdict], exit_: Exit) -> None:
+        verdict, job = await self._house.patiently(self._conclude, judge, exit_, about=self._job.id)
+        self._tell(verdict, exit_, job)
+
+    def _conclude(self, judge: Callable[[], Verdict], exit_: Exit) -> tuple[Verdict, Job]:
+        """Judge, record the verdict, then put the files in order."""
+        verdict = judge()
+        try:
+            job = self._record(verdict, exit_)
+        except LeaseLost:  # it has ended: an earlier try was committed, and only its answer was lost
+            job = self._current()
+            if job.status is JobStatus.RUNNING and job.attempt == self._job.attempt:
+                raise
+        except (StoreBusy, NoSpace):
+            raise
+        except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
+            verdict = failure_of(error)
+            job = self._record(verdict, exit_)
+        self._tidy(job)
+        return verdict, job
+
+    def _verdict(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> Verdict:
         """What the end means; a result counts only when its bytes are in the artifact store."""
+        job = self._current()
+        if job.attempt != self._job.attempt:
+            raise LeaseLost(f"attempt {self._job.attempt} of job {job.id} is no longer the current one")
+        self._job = job
         tail = publish.tail(self._staging / STDERR, 40)
         verdict = judge(outcome, ending or self._on_record(outcome), exit_, log_tail=tail)
         if not isinstance(verdict, Done):
             return verdict
         try:
-            await self._house.patiently(self._put_artifacts, about=self._job.id)
+            self._put_artifacts()
+        except (StoreBusy, NoSpace):
+            raise
         except ArcError as error:
             return failure_of(error)
         except OSError as error:
@@ -85,30 +133,40 @@ class Conclusion:
             return None
         return next((ending for ending in get_args(Ending) if ending == said), None)
 
-    def _made(self, tx: Tx) -> list[Artifact]:
+    def _staged(self, tx: Tx) -> list[Artifact]:
+        """What is recorded of the job and was not published."""
+        return [row for row in artifacts.of_job(tx, self._job.id) if not row.published]
+
+    def _kept(self, staged: list[Artifact]) -> list[Artifact]:
         """What the attempt left and is to be kept: its artifacts and its newest checkpoint."""
-        mine = [row for row in artifacts.of_job(tx, self._job.id) if row.attempt == self._job.attempt and not row.published]
+        mine = [row for row in staged if row.attempt == self._job.attempt]
         newest = max((row for row in mine if row.kind == "checkpoint"), key=lambda row: row.step or 0, default=None)
         return [row for row in mine if row.kind != "checkpoint" or row is newest]
 
     def _put_artifacts(self) -> None:
         with self._house.store.read() as tx:
-            made = self._made(tx)
+            staged = self._staged(tx)
+        if (piece := self._unrecorded.piece) is not None:
+            staged += follow.artifacts_of(
+                piece, job_id=self._job.id, number=self._job.attempt, staging=self._relative(), clock=self._house.clock
+            )
+        made = self._kept(staged)
         publish.put_all(made, layout=self._house.layout, store=self._house.artifacts)
         publish.copy_to_home(self._job, made, layout=self._house.layout, store=self._house.artifacts)
 
-    async def end(self, verdict: Verdict, exit_: Exit) -> None:
-        """Record the verdict, then put the files in order."""
-        retry_at = await self._house.patiently(self._retry_at, verdict, about=self._job.id)
-        try:
-            job = await self._house.write(self._end_in, verdict, exit_, retry_at, about=self._job.id)
-        except LeaseLost:  # it has ended: an earlier try was committed, and only its answer was lost
-            job = await self._house.patiently(self._current, about=self._job.id)
-        except ArcError as error:  # a completion verb refused: nothing was written, the job fails instead
-            verdict = failure_of(error)
-            job = await self._house.write(self._end_in, verdict, exit_, None, about=self._job.id)
-        self._tell(verdict, exit_, job)
-        await self._house.patiently(self._tidy, job, about=self._job.id)
+    def _relative(self) -> str:
+        return self._house.layout.relative(self._staging)
+
+    def _record(self, verdict: Verdict, exit_: Exit) -> Job:
+        with self._house.store.write() as tx:
+            tx.after_commit(lambda: self._house.hub.poke(self._job.id))
+            lifecycle.one_by_one(tx)
+            job_id, number, left = self._job.id, self._job.attempt, self._unrecorded
+            if left.identity is not None:
+                attempts.set_identity(tx, job_id, number, left.identity)
+            if left.piece is not None and not left.piece.empty:
+                follow.record(tx, left.piece, job_id=job_id, number=number, staging=self._relative(), clock=self._house.clock)
+            return self._end_in(tx, verdict, exit_)
 
     def _tell(self, verdict: Verdict, exit_: Exit, job: Job) -> None:
         """Count the end of the attempt, and say it in the log: what it was, and what became of the job."""
@@ -126,22 +184,21 @@ class Conclusion:
         with self._house.store.read() as tx:
             return rows.get(tx, self._job.id)
 
-    def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit, retry_at: datetime | None) -> Job:
-        made = self._made(tx) if isinstance(verdict, Done) else []
+    def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit) -> Job:
+        staged = self._staged(tx)
+        made = self._kept(staged) if isinstance(verdict, Done) else []
         ended = lifecycle.end(
-            tx, self._job, verdict, exit_, made=made, retry_at=retry_at, verb=self._house.verbs.get(self._job.recipe),
+            tx, self._job, verdict, exit_, made=made, retry_at=self._retry_at(tx, verdict), verb=self._house.verbs.get(self._job.recipe),
             staging=self._staging, clock=self._house.clock,
         )  # fmt: skip
         if isinstance(verdict, Done) or self._rolled_back(ended):
-            gone = [row.id for row in artifacts.of_job(tx, ended.id) if not row.published and row not in made]
-            artifacts.forget(tx, gone)
+            artifacts.forget(tx, [row.id for row in staged if row not in made])
         return ended
 
-    def _retry_at(self, verdict: Verdict) -> datetime | None:
+    def _retry_at(self, tx: Tx, verdict: Verdict) -> datetime | None:
         if not isinstance(verdict, Failure):
             return None
-        with self._house.store.read() as tx:
-            earlier = [attempt.failure for attempt in attempts.of_job(tx, self._job.id) if attempt.failure is not None]
+        earlier = [attempt.failure for attempt in attempts.of_job(tx, self._job.id) if attempt.failure is not None]
         before = sum(failure.failure_class is verdict.failure_class for failure in earlier)
         return retry.next_try(self._job, verdict, before=before, now=self._house.clock.now(), rng=random.SystemRandom())
 
@@ -151,8 +208,9 @@ class Conclusion:
     def _tidy(self, job: Job) -> None:
         layout = self._house.layout
         if not self._rolled_back(job):
+            publish.keep_config(job, layout=layout)
             for number in range(1, self._job.attempt + 1):  # also those that ended when the control plane did
-                publish.keep_logs(job, number, layout=layout)
+                publish.keep_logs(job, number, layout=layout, move=job.status is JobStatus.COMPLETED)
         if job.status is JobStatus.COMPLETED or self._rolled_back(job):
             publish.remove_staging(job, layout=layout)
         if self._rolled_back(job) and job.experiment_id is None:

@@ -13,19 +13,20 @@ judged by what it left. Shutting down asks the attempts to checkpoint and puts t
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from asyncinotify import Inotify, Mask
 
-from arc.core.attempt import Attempt, ProcessIdentity
+from arc.core.attempt import Attempt
 from arc.core.errors import StoreBusy
-from arc.core.job import Job
+from arc.core.job import Job, Priority
 from arc.core.journal import JOURNAL
-from arc.core.ports import Backend, Liveness
-from arc.core.process import identity_or_revoke
+from arc.core.ports import Backend
+from arc.jobs.adopt import note_adoption, published
 from arc.jobs.attend import Attendance
 from arc.jobs.claim import Claimed, Claimer
 from arc.jobs.house import House
@@ -47,6 +48,15 @@ class Intervals:
     sample_s: float
     upkeep_s: float
     shutdown_s: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one look at the queue gave."""
+
+    claimed: list[Claimed] = field(default_factory=list)
+    room: tuple[Job, list[str]] | None = None  # who waits, and who is to leave for it
+    due_s: float | None = None  # when to look again although nothing happened
 
 
 class Engine:
@@ -118,11 +128,12 @@ class Engine:
 
     async def finished(self, job_id: str, timeout_s: float | None = None) -> Job:
         """The job as soon as it is terminal, or as it is when the time is up."""
-        with self._house.hub.listening(job_id) as changed, contextlib.suppress(TimeoutError):
+        with self._house.hub.listening(job_id, quiet=False) as changed, contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not (await self._house.run(self._job, job_id)).terminal:
+                while not (job := await self._house.run(self._job, job_id)).terminal:
                     await changed.wait()
                     changed.clear()
+                return job
         return await self._house.run(self._job, job_id)
 
     def _job(self, job_id: str) -> Job:
@@ -142,65 +153,55 @@ class Engine:
             try:
                 if self._astray:
                     await self._find_astray()
-                claimed = await self._house.run(self._claim)
-                if claimed is None:
-                    await self._make_room()
-                due_s = None if claimed else await self._house.run(self._next_due_s)
+                leaving = {job_id for job_id, attendance in self._attending.items() if attendance.leaving}
+                found = await self._house.run(self._claim, leaving)
+                for claimed in found.claimed:
+                    self._launch(claimed)
+                if found.room is not None:
+                    await self._make_room(*found.room)
             except Exception as error:  # noqa: BLE001 - the engine loop survives anything
                 _log.error("claiming failed, trying again", error=repr(error))
-                claimed, due_s = None, 1.0
+                found = _Found(due_s=1.0)
                 self._astray = True  # the claim may have been committed all the same, and only the answer was lost
-            if claimed:
-                self._launch(claimed)
-                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(due_s):
+                async with asyncio.timeout(found.due_s):
                     await self._wake.wait()
 
-    def _claim(self) -> Claimed | None:
+    def _claim(self, leaving: set[str]) -> "_Found":
+        """Claim all that fits, and look at what is left, in one transaction."""
         if not self._house.store.own():
             raise StoreBusy("another control plane has become the engine of this database")
         with self._house.store.write() as tx:
-            claimed = self._claimer.next(tx)
-            if claimed:
-                tx.after_commit(lambda: self._house.hub.poke(claimed.job.id, quiet=True))
-            return claimed
+            claimed = self._claimer.all_that_fit(tx)
+            for each in claimed:
+                tx.after_commit(partial(self._house.hub.poke, each.job.id, quiet=True))
+            first = next(iter(rows.claimable(tx, now=self._house.clock.now(), limit=1)), None)  # the most urgent comes first
+            urgent = first is not None and first.priority is Priority.CRITICAL
+            return _Found(claimed, self._claimer.room_for(tx, leaving=leaving) if urgent else None, self._due_s(tx, first))
 
-    async def _make_room(self) -> None:
-        """Ask less urgent attempts to checkpoint and leave, when a CRITICAL job waits for their place."""
-        leaving = {job_id for job_id, attendance in self._attending.items() if attendance.leaving}
-        found = await self._house.run(self._room, leaving)
-        if found is None:
-            return
-        waiting, asked = found
+    async def _make_room(self, waiting: Job, asked: list[str]) -> None:
+        """Ask less urgent attempts to checkpoint and leave, because a CRITICAL job waits for their place."""
         for job_id in asked:
             if job_id in self._attending:
                 detail = {"for": waiting.id}
                 await self._house.write(events.append, about=job_id, subject=job_id, kind="job.preempted", actor="engine", detail=detail)
                 self._attending[job_id].request("preempted")
 
-    def _room(self, leaving: set[str]) -> tuple[Job, list[str]] | None:
-        with self._house.store.read() as tx:
-            return self._claimer.room_for(tx, leaving=leaving)
-
-    def _next_due_s(self) -> float | None:
+    def _due_s(self, tx: Tx, first: Job | None) -> float | None:
         """Seconds until a waiting retry is due; also a look every sample while something waits for memory."""
-        with self._house.store.read() as tx:
-            now = self._house.clock.now()
-            due = rows.next_due(tx, now=now)
-            waiting = bool(rows.claimable(tx, now=now, limit=1))
+        now = self._house.clock.now()
+        due = rows.next_due(tx, now=now)
         times = [max(0.0, (due - now).total_seconds())] if due else []
-        times += [self._intervals.sample_s] if waiting else []
+        times += [self._intervals.sample_s] if first is not None else []
         return min(times, default=None)
 
     def _launch(self, claimed: Claimed) -> None:
-        attendance = Attendance(self._house, self._backends[self._claimer.backend], claimed.job, claimed.staging)
-        self._care_for(attendance, attendance.launch(claimed.order), claimed.staging)
+        attendance = Attendance(self._house, self._backends[self._claimer.backend], claimed.job, claimed.staging, watch=self._watch)
+        self._care_for(attendance, attendance.launch(claimed.order))
 
-    def _care_for(self, attendance: Attendance, work: Coroutine[Any, Any, None], staging: Path) -> None:
+    def _care_for(self, attendance: Attendance, work: Coroutine[Any, Any, None]) -> None:
         job_id = attendance.job.id
         self._attending[job_id] = attendance
-        self._watch(staging)
         task = asyncio.create_task(self._survive(attendance, work))
         self._care.add(task)
         task.add_done_callback(lambda done: self._let_go(job_id, attendance, done))
@@ -221,12 +222,12 @@ class Engine:
             _log.error("attending failed, taking the attempt up again", job_id=attendance.job.id, error=repr(error))
             await asyncio.sleep(1.0)
             self._astray = True
+            self._wake.set()
 
     def _let_go(self, job_id: str, attendance: Attendance, task: asyncio.Task[None]) -> None:
         self._care.discard(task)
         if self._attending.get(job_id) is attendance:
             del self._attending[job_id]
-        self._wake.set()
 
     # --- adopting ---------------------------------------------------------------------------
 
@@ -244,16 +245,18 @@ class Engine:
 
     def _adopt(self, job: Job, attempt: Attempt) -> None:
         staging = self._house.layout.stored(attempt.staging)
-        attendance = Attendance(self._house, self._backends[attempt.backend], job, staging, offset=attempt.journal_offset)
-        self._care_for(attendance, self._take_up(attendance, attempt, staging), staging)
+        attendance = Attendance(
+            self._house, self._backends[attempt.backend], job, staging, watch=self._watch, offset=attempt.journal_offset
+        )
+        self._care_for(attendance, self._take_up(attendance, attempt, staging))
 
     async def _take_up(self, attendance: Attendance, attempt: Attempt, staging: Path) -> None:
-        identity = attempt.identity or await self._house.run(identity_or_revoke, staging)
+        identity = attempt.identity or await self._house.run(published, staging)
         if identity is None:
             await attendance.never_started()
             return
         liveness = await self._backends[attempt.backend].alive(identity)
-        if await self._house.write(_note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True):
+        if await self._house.write(note_adoption, attempt, identity, liveness, about=attempt.job_id, quiet=True):
             self._house.figures.adopted()
             _log.info("adopted", job_id=attempt.job_id, attempt=attempt.number, pid=identity.pid, found=liveness.value)
             await attendance.attend(identity)
@@ -284,14 +287,3 @@ class Engine:
                     await self._house.run(chore)
                 except Exception as error:  # noqa: BLE001 - upkeep is tried again at the next interval
                     _log.warning("upkeep failed", error=repr(error))
-
-
-def _note_adoption(tx: Tx, attempt: Attempt, identity: ProcessIdentity, liveness: Liveness) -> bool:
-    """Whether there is anything to adopt: it may have ended since it was looked up."""
-    if attempts.get(tx, attempt.job_id, attempt.number).outcome != "running":
-        return False
-    if attempt.identity is None:
-        attempts.set_identity(tx, attempt.job_id, attempt.number, identity)
-    detail = {"attempt": attempt.number, "pid": identity.pid, "found": liveness.value}
-    events.append(tx, subject=attempt.job_id, kind="attempt.adopted", actor="engine", detail=detail)
-    return True

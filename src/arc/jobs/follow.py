@@ -147,6 +147,11 @@ def record(tx: Tx, piece: Piece, *, job_id: str, number: int, staging: str, cloc
         events.append(tx, subject=job_id, kind="attempt.warning", actor="engine", detail={"attempt": number, "message": warning})
 
 
+def artifacts_of(piece: Piece, *, job_id: str, number: int, staging: str, clock: Clock) -> list[Artifact]:
+    """The artifacts and checkpoints a piece tells of, as `record` would write them, but for their ids."""
+    return [_row(entry, job_id, number, staging, clock) for entry in (*piece.artifacts, *piece.checkpoints)]
+
+
 def _row(entry: dict[str, Any], job_id: str, number: int, staging: str, clock: Clock) -> Artifact:
     kind = str(entry["kind"]) if entry.get("k") == "artifact" else "checkpoint"
     return Artifact(

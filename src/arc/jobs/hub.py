@@ -33,6 +33,7 @@ class Message:
 @dataclass(eq=False)
 class _Reader:
     subject: str | None
+    quiet: bool = True  # whether it is woken by what is quiet as well
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     progress: dict[str, Progress] = field(default_factory=dict)
 
@@ -96,9 +97,9 @@ class Hub:
             self._readers.discard(reader)
 
     @contextmanager
-    def listening(self, subject: str) -> Iterator[asyncio.Event]:
-        """An event that is set after each commit about `subject`, and when the hub closes; clear it before you look."""
-        reader = _Reader(subject)
+    def listening(self, subject: str, *, quiet: bool = True) -> Iterator[asyncio.Event]:
+        """An event that is set after each commit about `subject`, the quiet ones too or not, and when the hub closes; clear it before you look."""
+        reader = _Reader(subject, quiet)
         self._readers.add(reader)
         try:
             yield reader.wake
@@ -107,7 +108,7 @@ class Hub:
 
     def _wake(self, subject: str, quiet: bool) -> None:
         for reader in self._readers:
-            if reader.subject in (None, subject):
+            if reader.subject in (None, subject) and (reader.quiet or not quiet):
                 reader.wake.set()
         for callback in [] if quiet else self._listeners:
             callback(subject)

@@ -66,8 +66,8 @@ def begin(
             started_at=clock.now(),
             ended_at=None,
         ),
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
     )
-    attempts.set_capability(tx, job.id, claimed.attempt, secret_hash=hashlib.sha256(secret.encode()).hexdigest())
     detail = {"attempt": claimed.attempt, "recovery_source": _recovery_source(job), "gpus": list(gpu_ids)}
     events.append(tx, subject=job.id, kind="job.started", actor="engine", detail=detail)
     _follow_experiment(tx, claimed)

@@ -5,6 +5,7 @@ transaction that completes the job; the staging folder goes last. A file whose d
 journal is refused, and the job fails instead of recording bytes nobody wrote.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from arc import catalog
 from arc.artifacts import ArtifactStore
 from arc.core.artifact import Artifact, ArtifactKind
 from arc.core.errors import DigestMismatch, NotFound
@@ -27,6 +29,7 @@ _FOLDER = {
     ArtifactKind.FIGURE: "visualizations",
     ArtifactKind.LOG: "logs",
 }
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C where PyYAML was built with it
 KEPT_LOGS = (STDOUT, STDERR, JOURNAL)
 
 
@@ -51,17 +54,20 @@ def copy_to_home(job: Job, made: list[Artifact], *, layout: Layout, store: Artif
         store.copy_out(artifact.digest, target)
 
 
-def keep_logs(job: Job, number: int, *, layout: Layout) -> None:
-    """Copy stdout, stderr and the journal of an attempt to the logs of its home."""
-    file_logs(layout.staging(job, number), layout.home(job) / "logs")
+def keep_logs(job: Job, number: int, *, layout: Layout, move: bool = False) -> None:
+    """Copy stdout, stderr and the journal of an attempt to the logs of its home; `move` when its staging folder goes."""
+    file_logs(layout.staging(job, number), layout.home(job) / "logs", move=move)
 
 
-def file_logs(staging: Path, logs: Path) -> None:
-    """Copy what is to be kept of a staging folder's logs, under its name, unless it was copied whole before."""
+def file_logs(staging: Path, logs: Path, *, move: bool = False) -> None:
+    """Copy or move what is to be kept of a staging folder's logs, under its name; not copied again what was copied whole before."""
     logs.mkdir(parents=True, exist_ok=True)
     for name in KEPT_LOGS:
         source, target = staging / name, logs / f"{staging.name}.{name}"
-        if source.is_file() and not (target.is_file() and target.stat().st_size == source.stat().st_size):
+        if move:
+            with contextlib.suppress(FileNotFoundError):
+                source.replace(target)
+        elif source.is_file() and not (target.is_file() and target.stat().st_size == source.stat().st_size):
             shutil.copyfile(source, target)
 
 
@@ -97,13 +103,15 @@ def tail(path: Path, lines: int, *, limit: int = 64_000) -> str:
     return "\n".join(text.replace("\0", "\ufffd").splitlines()[-lines:])
 
 
-def write_config(job: Job, *, layout: Layout) -> None:
-    """config/config.yaml and config.json of the experiment: what to run, with which inputs and seed, to repeat it."""
+def keep_config(job: Job, *, layout: Layout) -> None:
+    """config/config.yaml and config.json of the experiment, unless they are there: what to run, with which inputs and seed, to repeat it."""
     folder = layout.home(job) / "config"
+    if (folder / "config.yaml").exists() or not (job.experiment_id is None or catalog.spec(job.recipe).makes_experiment):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     config = {"recipe": job.recipe, "params": job.params, "inputs": job.inputs, "seed": job.seed, "threads": job.threads}
     _write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True))
-    _write(folder / "config.yaml", yaml.safe_dump(config, sort_keys=True, allow_unicode=True))
+    _write(folder / "config.yaml", yaml.dump(config, Dumper=_Dumper, sort_keys=True, allow_unicode=True))
 
 
 def write_metadata(experiment: Experiment, jobs: list[Job], *, layout: Layout) -> None:

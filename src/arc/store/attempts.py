@@ -19,9 +19,9 @@ def _attempt(row: Row[Any]) -> Attempt:
     return Attempt(**values)
 
 
-def insert(tx: Tx, attempt: Attempt) -> None:
-    """Write a new attempt; Conflict when its number is taken."""
-    tx.conn.execute(sa.insert(t.attempts), clean(dict(attempt)))
+def insert(tx: Tx, attempt: Attempt, *, secret_hash: str | None = None) -> None:
+    """Write a new attempt, with the hash of the secret that lets it speak for itself; Conflict when its number is taken."""
+    tx.conn.execute(sa.insert(t.attempts), clean(dict(attempt)) | {"secret_hash": secret_hash})
 
 
 def get(tx: Tx, job_id: str, number: int) -> Attempt:

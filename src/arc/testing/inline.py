@@ -54,6 +54,7 @@ class InlineBackend:
 
     async def launch(self, order: LaunchOrder) -> ProcessIdentity:
         """Start a thread; BackendBusy when the launch was revoked."""
+        order.staging.mkdir(parents=True, exist_ok=True)
         (order.staging / ORDER).write_bytes(orders.dump(order))
         run = _Run(Journal(order.staging, self._clock))
         known: Future[ProcessIdentity] = Future()

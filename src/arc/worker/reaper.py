@@ -27,7 +27,7 @@ from arc.core import groups
 from arc.core.attempt import ProcessIdentity
 from arc.core.journal import EXIT, NO_ROOM, ORDER, PROCESS, STDERR, STDOUT
 from arc.core.process import everyone, stat
-from arc.worker.durable import disk_full, sync_folder
+from arc.worker.durable import disk_full
 from arc.worker.outcomes import complain
 from arc.worker.stopping import StopRequest
 
@@ -235,11 +235,13 @@ def _write_exit(staging: Path, status: int, *, kills: int = 0) -> None:
 
 
 def write_exit(staging: Path, how: dict[str, int | None]) -> None:
-    """Write exit.json, whole and on disk, into the space that was set aside for it."""
+    """Write exit.json, whole, into the space that was set aside for it.
+
+    Not synced, as `process.json` is not: after a loss of power nobody has to ask whether the attempt is gone, and its
+    outcome, which is on disk, says what it has done.
+    """
     part = staging / f".{EXIT}"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o644)
     os.pwrite(descriptor, json.dumps(how).encode().ljust(_EXIT_SIZE), 0)
-    os.fsync(descriptor)
     os.close(descriptor)
     part.rename(staging / EXIT)
-    sync_folder(staging)

@@ -82,7 +82,7 @@ class LocalBackend:
 
     async def launch(self, order: LaunchOrder) -> ProcessIdentity:
         """Fork an attempt and say which process it is; BackendBusy when the warm server died over it, NoSpace on a full disk."""
-        await asyncio.to_thread((order.staging / ORDER).write_bytes, orders.dump(order))
+        await asyncio.to_thread(_write, order)
         server = self._slim if self._slim is not None and _slim(order.recipe) else self._full
         link = await server.warm()
         try:
@@ -112,10 +112,13 @@ class LocalBackend:
         if identity.boot_id == boot_id():
             if identity.reaper_pid is not None:
                 await _gone(identity.reaper_pid, identity.reaper_start_time or 0)
-            if read_exit(staging) is None:
+            seen = read_exit(staging)
+            if seen is None:
                 await _gone(identity.pid, identity.start_time)
                 await asyncio.to_thread(sweep, identity)
             await self._gpu_let_go(identity.pid)
+            if seen is not None:
+                return seen
         return await asyncio.to_thread(_how_it_ended, staging)
 
     async def _gpu_let_go(self, pid: int) -> None:
@@ -151,6 +154,11 @@ def _slim(recipe: str) -> bool:
         return catalog.spec(recipe).slim
     except ArcError:  # unknown here: the attempt says so
         return False
+
+
+def _write(order: LaunchOrder) -> None:
+    order.staging.mkdir(parents=True, exist_ok=True)
+    (order.staging / ORDER).write_bytes(orders.dump(order))
 
 
 def _settle(staging: Path, error: Exception) -> ProcessIdentity:
