@@ -5,8 +5,9 @@ Suspected glaucoma is no alias of either class: whoever packs the archive must d
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal
 
 from arc.core.errors import InvalidSpec
@@ -22,6 +23,8 @@ _ALIASES: Final = {
     "glaucoma": "glaucoma glaucomatous glaucoma_positive with_glaucoma g 1 1.0 positive pos yes rg referable_glaucoma gon+",
     "normal": "normal healthy h n 0 0.0 negative neg no non_glaucoma nonglaucoma no_glaucoma non_glaucomatous without_glaucoma nrg control controls gon_",
 }
+_PATIENT_FOLDER: Final = re.compile(r"(?:patient|subject|participant)(?:_?id)?[_\s\-]*(?=.*\d)(\w[\w.\-]*)", re.IGNORECASE)
+_OF_PATIENTS: Final = frozenset({"patients", "subjects", "participants", "by_patient"})  # folders of folders
 _SEPARATORS = re.compile(r"[\s\-.]+")
 _MASKS: Final = (
     "mask masks gt gts ground_truth groundtruth annotation annotations segmentation segmentations contours disc_cup_masks softmap softmaps"
@@ -60,16 +63,28 @@ def split_of(name: str) -> Split:
     return _SPLIT_OF.get(_plain(name), "")
 
 
+def patient_of(folders: Sequence[str]) -> str | None:
+    """The patient that the folders of a path name: `patient_0042`, or any folder in one named `patients`; else None."""
+    for above, name in pairwise(["", *folders]):
+        match = _PATIENT_FOLDER.fullmatch(name.strip())
+        if match:
+            return match[1]
+        if _plain(above) in _OF_PATIENTS:
+            return name
+    return None
+
+
 def eye_of(name: str) -> str:
     """R, L, or nothing when it is neither."""
     return _EYES.get(name.strip().casefold(), "")
 
 
 def is_mask_folder(name: str) -> bool:
-    """Whether a folder of this name holds masks: `masks`, `GT`, `disc_masks`, ..."""
+    """Whether a folder of this name holds masks: `masks`, `GT`, `disc_masks`, `masks_cup`, `reference_segmentations`, ..."""
     words = _plain(name).split("_")
-    parts = ("_".join(words[:-1]) if words[-1] in _MASK_WORDS else "", "_".join(words[1:]) if words[0] in _MASK_WORDS else "")
-    return "_".join(words) in _MASK_WORDS or any(part in _PART_OF for part in parts)
+    if "_".join(words) in _MASK_WORDS or (words[0] in _MASK_WORDS and "_".join(words[1:]) in _PART_OF):
+        return True
+    return (words[-1] in _MASK_WORDS or "_".join(words[-2:]) in _MASK_WORDS) and not {"no", "without", "with"} & set(words)
 
 
 def part_of_folder(name: str) -> Part:

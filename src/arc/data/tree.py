@@ -15,11 +15,11 @@ from typing import Final, Literal
 from arc.core.errors import TooLarge
 from arc.data import about
 from arc.data.archive import ARCHIVE_SUFFIXES
-from arc.data.decode import FOREIGN_SUFFIXES, SUFFIXES
+from arc.data.decode import FOREIGN_SUFFIXES, SUFFIXES, is_dicom
 from arc.data.names import Split, Words, split_of
 
 TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv", ".xlsx"})
-_IGNORED: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_IGNORED: Final = frozenset({"thumbs.db", "desktop.ini", "dicomdir", "__macosx"})
 _DEEPEST: Final = 24
 _SHOWN: Final = 8
 
@@ -58,9 +58,9 @@ class Layout:
     says: about.About  # of itself
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tree:
-    """The plain files below a folder, and the words by which the asker calls things."""
+    """The plain files below a folder, and the words by which the asker calls things; known by its identity."""
 
     root: Path
     files: tuple[PurePosixPath, ...]  # sorted
@@ -69,8 +69,9 @@ class Tree:
 
     @cached_property
     def pictures(self) -> tuple[PurePosixPath, ...]:
-        """Files that are pictures by name, also those of a kind that is refused later."""
-        return self.with_suffix(SUFFIXES | FOREIGN_SUFFIXES)
+        """Files that are pictures by name, also those of a kind that is refused later; DICOM has no suffix at times."""
+        wanted = SUFFIXES | FOREIGN_SUFFIXES
+        return tuple(file for file in self.files if file.suffix.casefold() in wanted or (not file.suffix and is_dicom(self.root / file)))
 
     @cached_property
     def wrapping(self) -> tuple[str, ...]:

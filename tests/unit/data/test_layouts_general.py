@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from arc.core.errors import ArcError, BadData, InvalidSpec, TooLarge
 from arc.data import labels
-from arc.data.names import words_of
+from arc.data.names import patient_of, words_of
 from tests.unit.data.trees import facts, masks, plant, rezipped, seen, workbook
 
 TWO = ["glaucoma/a.jpg", "normal/b.jpg"]
@@ -46,7 +46,7 @@ def test_masks_pair_by_folder_or_ending(tmp_path: Path, files: list[str], made: 
     ],
 )
 def test_masks_that_pair_twice_or_with_nothing_whole_are_refused(tmp_path: Path, files: list[str]) -> None:
-    with pytest.raises(BadData, match=r"paired? by the name"):
+    with pytest.raises(BadData, match=r"pair(ed)? by the name"):
         seen(plant(tmp_path, files))
 
 
@@ -192,6 +192,38 @@ def test_a_table_may_name_the_masks(tmp_path: Path) -> None:
     plant(tmp_path, {"a.jpg": "", "b.jpg": "", "x/1.png": "", "x/2.png": "", "labels.csv": "file,mask\na.jpg,x/2.png\nb.jpg,x/1.png\n"})
     found = seen(tmp_path)
     assert (found.task, masks(found)) == ("segmentation", {"a.jpg": ("labels", "2.png"), "b.jpg": ("labels", "1.png")})
+
+
+@pytest.mark.parametrize(
+    ("folders", "patient"),
+    [
+        (["glaucoma", "patient_0042"], "0042"), (["Patient 7", "normal"], "7"), (["subject-A12"], "A12"), (["patients", "Miller"], "Miller"), (["patientID_9"], "9"),
+        (["patient"], None), (["patient_photos"], None), (["P01"], None), (["glaucoma", "left"], None), ([], None),
+    ],
+)  # fmt: skip
+def test_folders_may_name_the_patient_but_nothing_is_guessed(folders: list[str], patient: str | None) -> None:
+    assert patient_of(folders) == patient
+
+
+def test_a_table_knows_the_patient_better_than_a_folder(tmp_path: Path) -> None:
+    files = dict.fromkeys(["glaucoma/patient_1/a.jpg", "normal/patient_2/b.jpg"], "") | {"labels.csv": "file,patient\na.jpg,X\n"}
+    assert facts(seen(plant(tmp_path, files)), "patient") == {"a.jpg": ("X",), "b.jpg": ("2",)}
+
+
+def test_masks_alone_are_not_taken_for_photographs(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="belong to no class"):
+        seen(
+            plant(
+                tmp_path,
+                [f"RIM-ONE_DL_reference_segmentations/{label}/r1_Im001-1-Disc-T.png" for label in ("glaucoma", "normal")] + ["LICENSE.csv"],
+            )
+        )
+
+
+def test_dicom_without_a_suffix_is_found_and_its_index_passed_over(tmp_path: Path) -> None:
+    head = bytes(128) + b"DICM"
+    found = seen(plant(tmp_path, {"glaucoma/IM0001": head, "normal/IM0002": head, "DICOMDIR": head, "normal/README": b"text"}))
+    assert facts(found, "label") == {"IM0001": ("glaucoma",), "IM0002": ("normal",)}
 
 
 def test_pictures_of_a_kind_that_is_not_read_are_not_passed_over(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """General: what several readers say of the same photographs, put together.
 
-Folders may name the class, a table the patient, a sibling folder the mask. They may add to each other but not
-contradict: two that differ are refused with the names to choose from.
+Folders may name the class and the patient, a table both, a sibling folder the mask. They may add to each other but
+not contradict: two that differ are refused with the names to choose from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Final
 
 from arc.core.errors import BadData
 from arc.data.layouts import class_folders, polygons, sibling_masks, tables
+from arc.data.names import patient_of
 from arc.data.tree import Layout, Photograph, Tree
 
 READERS: Final[Mapping[str, Callable[[Tree], Layout | None]]] = {
@@ -28,7 +29,7 @@ def combine(tree: Tree, names: Sequence[str] = tuple(READERS)) -> Layout | None:
         return None
     masks = {file for claimed in claims for photo in claimed.photographs if photo.annotation for file in photo.annotation.files}
     merged: dict[str, Photograph] = {
-        str(file): Photograph(str(file), None, split=tree.split_of(file))
+        str(file): Photograph(str(file), None, patient_of(file.parts[:-1]), split=tree.split_of(file))
         for file in sibling_masks.photographs_of(tree)
         if str(file) not in masks
     }
@@ -55,7 +56,7 @@ def _joined(a: Photograph, b: Photograph, *, names: Sequence[str]) -> Photograph
     return replace(
         a,
         label=a.label or b.label,
-        patient=a.patient or b.patient,
+        patient=b.patient or a.patient,  # a table knows better than a folder
         eye=a.eye or b.eye,
         site=a.site or b.site,
         annotation=a.annotation or b.annotation,

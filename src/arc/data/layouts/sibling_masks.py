@@ -8,6 +8,7 @@ folders, the folders tell which is meant; when they do not, the set is refused.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -16,6 +17,7 @@ from arc.data.names import Part, bare, class_of, is_mask_folder, part_of_ending,
 from arc.data.tree import Annotation, Layout, Photograph, Tree, shown
 
 NAME = "sibling_masks"
+_TREES_KEPT: Final = 2  # every reader asks for the same; a named one looks at a part
 _SAYING_NOTHING: Final = frozenset({"image", "images", "img", "imgs", "photo", "photos", "photographs", "pictures", "fundus", "data"})
 
 
@@ -46,6 +48,7 @@ def claim(tree: Tree) -> Layout | None:
     return Layout(NAME, "segmentation", tuple(with_masks), tuple(warnings), tree.says())
 
 
+@lru_cache(maxsize=_TREES_KEPT)
 def photographs_of(tree: Tree) -> tuple[PurePosixPath, ...]:
     """The pictures that are no masks by their folder or ending."""
     masks = {mask.file for mask in _masks(tree)}
@@ -90,11 +93,12 @@ def annotation_of(photograph: PurePosixPath, given: Iterable[tuple[Part, PurePos
     )  # fmt: skip
 
 
-def _masks(tree: Tree) -> list[_Mask]:
+@lru_cache(maxsize=_TREES_KEPT)
+def _masks(tree: Tree) -> tuple[_Mask, ...]:
     stems: dict[PurePosixPath, set[str]] = {}
     for file in tree.pictures:
         stems.setdefault(file.parent, set()).add(bare(file.stem))
-    masks = []
+    masks: list[_Mask] = []
     for file in (*tree.pictures, *tree.with_suffix({".txt"})):
         folders = tree.inner(file)
         if any(is_mask_folder(part) for part in folders):
@@ -106,7 +110,7 @@ def _masks(tree: Tree) -> list[_Mask]:
             ended = part_of_ending(file.stem, sure=True)
             if ended and ended[0] in stems[file.parent]:
                 masks.append(_Mask(file, (ended,)))
-    return masks
+    return tuple(masks)
 
 
 def _the_one(mask: PurePosixPath, photographs: list[PurePosixPath]) -> PurePosixPath:

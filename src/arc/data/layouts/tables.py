@@ -36,7 +36,7 @@ def claim(tree: Tree) -> Layout | None:
     lost = [key for key in table.rows if key not in named]
     warnings = [f"{file} names {len(lost)} photographs that are not there, such as {shown(lost[:3])}"] if lost else []
     if not found:
-        raise BadData(f"{file} names no photograph that is there; it names {shown(lost)}", field="archive")
+        raise BadData(f"{file} names no photograph that is there; it names {shown(lost)} (--layout can pass it over)", field="archive")
     task = "classification" if table.has_labels else "segmentation"
     return Layout(NAME, task, tuple(found), tuple(warnings), tree.says())  # type: ignore[arg-type]
 
