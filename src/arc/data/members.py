@@ -28,6 +28,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, broken text, line and paragraph ends
 _TURNS_TEXT = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # shows another name than there is
+_NO_NAMES = frozenset({"", ".", ".."})
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -64,16 +65,17 @@ def parts_of(name: str, limits: Limits) -> tuple[str, ...]:
                 raise bad("the name holds a control character or is not valid text", name)
     if "\\" in name or name.startswith("/") or _DRIVE.match(name):
         raise bad("the name is an absolute or foreign path", name)
-    if len(os.fsencode(name)) > limits.path_bytes:
+    long = 4 * len(name) > min(limits.path_bytes, limits.name_bytes)  # in UTF-8 it could be
+    if long and len(os.fsencode(name)) > limits.path_bytes:
         raise bad(f"the name is longer than {limits.path_bytes} bytes", name)
     parts = name.removesuffix("/").split("/")
     while parts and parts[0] == ".":  # as `tar c .` writes them
         parts = parts[1:]
-    if any(part in {"", ".", ".."} for part in parts):
+    if not _NO_NAMES.isdisjoint(parts):
         raise bad("the name has an empty, '.' or '..' part", name)
     if len(parts) > limits.depth + 1:
         raise bad(f"it lies deeper than {limits.depth} folders", name)
-    if any(len(os.fsencode(part)) > limits.name_bytes for part in parts):
+    if long and any(len(os.fsencode(part)) > limits.name_bytes for part in parts):
         raise bad(f"a part of the name is longer than {limits.name_bytes} bytes", name)
     return tuple(parts)
 
