@@ -27,6 +27,7 @@ class Row:
 
 
 BUILTIN: list[Row] = [
+    Row("data.preprocess", "arc.data.derive_spec:PREPROCESS", "arc.data.preprocess:run"),
     Row("data.synthetic_fundus", "arc.data.spec:SYNTHETIC_FUNDUS", "arc.data.synthetic:run"),
     Row("data.unpack", "arc.data.spec:UNPACK", "arc.data.unpack:run"),
     Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),

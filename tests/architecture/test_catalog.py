@@ -54,4 +54,4 @@ def test_every_spec_explains_itself(name: str) -> None:
         assert not info.is_required(), f"{name}: {field} has no default"
     for field, given in spec.inputs.items():
         assert given.help, f"{name}: input {field} has no help"
-    assert spec.purpose == "evaluate" or all("sealed" not in given.splits for given in spec.inputs.values())
+    assert spec.purpose in {"evaluate", "data"} or all("sealed" not in given.splits for given in spec.inputs.values())

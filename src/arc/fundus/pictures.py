@@ -2,10 +2,9 @@
 
 A photograph is cut to its round field, padded with black to a square and shrunk to what the network sees;
 a sideways squeeze would change the very ratio that matters. Kept as bytes (uint8), so 1,000 photographs of
-128 px are 49 MB. Every file is checked against the digest in its manifest as it is read.
+128 px are 49 MB. That the files are those of the version is seen to before a recipe runs (`arc.artifacts.tree`).
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from arc.core.errors import BadData
 from arc.data import manifest
+from arc.data.pictures import read
 
 FIELD_LEVEL = 12  # brightness above which a pixel belongs to the field, of 255
 
@@ -34,31 +34,17 @@ class Pictures:
 
 
 def load(csv: Path, size: int, *, tell: Callable[[int, int], None] | None = None) -> Pictures:
-    """The photographs that a manifest names, as squares of `size` px; BadData naming what is missing or changed."""
+    """The photographs that a manifest names, as squares of `size` px; BadData naming what is missing or cannot be decoded."""
     rows = manifest.read(csv)
     if not rows:
         raise BadData(f"{csv.name} names no photograph", field="dataset")
     images = torch.empty((len(rows), 3, size, size), dtype=torch.uint8)
     for index, row in enumerate(rows):
-        picture = square(read_checked(csv.parent, row), size)
+        picture = square(read(csv.parent, row), size)
         images[index] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         if tell is not None and index % 64 == 0:
             tell(index, len(rows))
     return Pictures(images, torch.tensor([row.index for row in rows], dtype=torch.int64), tuple(rows))
-
-
-def read_checked(folder: Path, row: manifest.Row) -> np.ndarray:
-    """The photograph of a row, H x W x 3, RGB; BadData when the file is not the one that was recorded."""
-    try:
-        data = (folder / row.file).read_bytes()
-    except OSError as error:
-        raise BadData(f"{row.file} cannot be read: {error.strerror}", field="dataset", value=row.file) from None
-    if hashlib.sha256(data).hexdigest() != row.sha256:
-        raise BadData(f"{row.file} has changed since the dataset was made", field="dataset", value=row.file)
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise BadData(f"{row.file} cannot be decoded", field="dataset", value=row.file)
-    return np.asarray(picture)
 
 
 def square(picture: np.ndarray, size: int) -> np.ndarray:

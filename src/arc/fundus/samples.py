@@ -12,8 +12,9 @@ from typing import Any, Final
 import cv2
 
 from arc.data.manifest import Row
+from arc.data.pictures import read
 from arc.fundus.measures import Judged
-from arc.fundus.pictures import read_checked, square
+from arc.fundus.pictures import square
 
 SIDE_PX: Final = 176
 KINDS: Final = ("right", "wrong", "uncertain")
@@ -38,7 +39,7 @@ def collect(folder: Path, rows: Sequence[Row], judged: Sequence[Judged], *, thre
 
 
 def _one(folder: Path, row: Row, one: Judged, threshold: float) -> dict[str, Any]:
-    small = square(read_checked(folder, row), SIDE_PX)
+    small = square(read(folder, row), SIDE_PX)
     _, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
     return {
         "file": row.file,
