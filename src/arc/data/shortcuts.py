@@ -65,7 +65,8 @@ def _scores(x: Floats, y: NDArray[np.int_], who: NDArray[np.str_], *, folds: int
     for train, test in splitter.split(x, y, who):
         if len(set(y[train].tolist())) < 2:
             continue  # patients with both labels can leave one class; these photographs stay undecided
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=500))
+        # liblinear: the other solvers wait for each other's threads: 77 s instead of 5 for 769 photographs on a busy machine
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, solver="liblinear", random_state=seed))
         model.fit(x[train], y[train])
         scores[test] = _ranks(np.asarray(model.decision_function(x[test]), np.float64))
     return scores
