@@ -21,7 +21,7 @@ SKIP: Final = "skip"  # what a mapping calls a class whose photographs are left 
 ROLES: Final = ("file", "label", "patient", "eye", "site", "split", "mask", "table")
 _ALIASES: Final = {
     "glaucoma": "glaucoma glaucomatous glaucoma_positive with_glaucoma g 1 1.0 positive pos yes rg referable_glaucoma gon+",
-    "normal": "normal healthy h n 0 0.0 negative neg no non_glaucoma nonglaucoma no_glaucoma non_glaucomatous without_glaucoma nrg control controls gon_",
+    "normal": "normal healthy h n 0 0.0 negative neg no non_glaucoma nonglaucoma no_glaucoma noglaucoma non_glaucomatous without_glaucoma nrg control controls gon_",
 }
 _PATIENT_FOLDER: Final = re.compile(r"(?:patient|subject|participant)(?:_?id)?[_\s\-]*(?=.*\d)(\w[\w.\-]*)", re.IGNORECASE)
 _OF_PATIENTS: Final = frozenset({"patients", "subjects", "participants", "by_patient"})  # folders of folders

@@ -106,6 +106,17 @@ def test_drishti_without_its_workbook_is_a_set_of_masks(tmp_path: Path) -> None:
     assert set(facts(found, "label").values()) == {(None,)}
 
 
+def test_drishti_with_the_workbook_of_notching_alone_has_its_classes(tmp_path: Path) -> None:
+    """https://github.com/subhamshome/optic-disc-segmentation-drishtigs: this workbook, and photographs in `Images/ALL`."""
+    rows = [[at, "N", "I", "G" if at % 2 else "N", None] for at in range(1, 102)]
+    workbook(
+        drishti(tmp_path, table=False) / "Training/GT/Notching___Image__level_decisions.xlsx",
+        [["IMAGE NUMBER", "TILT(Y/N)", "Notching direction", "Normal/Glaucomal"], *rows],
+    )
+    found = seen(tmp_path)
+    assert (found.task, facts(found, "label", "patient")["drishtiGS_003.png"]) == ("classification", ("glaucoma", None))
+
+
 def refuge(root: Path) -> Path:
     """https://refuge.grand-challenge.org: the archives of photographs and of ground truth, unpacked side by side."""
     truth = "Annotation-Training400/Annotation-Training400/Disc_Cup_Masks"

@@ -3,7 +3,8 @@
 Tree: https://cvit.iiit.ac.in/projects/mip/drishti-gs/mip-dataset2/Home.php. `{Training,Test}/Images/` holds the
 photographs, in some copies sorted into GLAUCOMA and NORMAL; `{GT,Test_GT}/drishtiGS_NNN/SoftMap/` the maps of disc and
 cup. The workbook has a title above its columns, a stray quotation mark after each file, and the patient of each
-photograph, whose eyes lie on both sides of the published split.
+photograph, whose eyes lie on both sides of the published split. A second workbook, of notching, has the classes too;
+it is the only one in some copies.
 """
 
 import re
@@ -22,6 +23,7 @@ NAME = "drishti_gs"
 _PHOTOGRAPH: Final = re.compile(r"drishtigs_\d{3}", re.IGNORECASE)
 _SOFT: Final = re.compile(r"drishtigs_\d{3}_(od|cup)segsoftmap", re.IGNORECASE)
 _HEADER: Final = "drishti-gs file"
+_NUMBER: Final = "image number"
 _HEADER_WITHIN: Final = 12  # rows
 
 
@@ -58,22 +60,24 @@ def _photograph(
 
 
 def _diagnoses(tree: Tree) -> dict[str, tuple[str | None, str | None]]:
-    """Class and patient by stem, of the workbook or CSV of diagnoses."""
-    found: dict[str, tuple[str | None, str | None]] = {}
+    """Class and patient by stem: of the workbook of diagnoses, before that of notching, which knows classes by number."""
+    diagnosed: dict[str, tuple[str | None, str | None]] = {}
+    numbered: dict[str, tuple[str | None, str | None]] = {}
     for table in tree.with_suffix(TABLE_SUFFIXES):
-        if "diagnosis" not in table.stem.casefold():
-            continue
         rows = labels.rows_of(tree.root, str(table))
-        at = next((at for at, row in enumerate(rows[:_HEADER_WITHIN]) if _HEADER in _folded(row)), None)
+        at = next((at for at, row in enumerate(rows[:_HEADER_WITHIN]) if {_HEADER, _NUMBER} & set(_folded(row))), None)
         if at is None:
             continue
-        header = _folded(rows[at])
         for row in rows[at + 1 :]:
-            cells = dict(zip(header, row, strict=False))
+            cells = dict(zip(_folded(rows[at]), row, strict=False))
             stem = cells.get(_HEADER, "").strip("'\N{RIGHT SINGLE QUOTATION MARK} ").casefold()
+            number = cells.get(_NUMBER, "")
             if _PHOTOGRAPH.fullmatch(stem):
-                found[stem] = (tree.words.class_of(cells.get("total", "")), cells.get("patient id") or None)
-    return found
+                diagnosed[stem] = (tree.words.class_of(cells.get("total", "")), cells.get("patient id") or None)
+            elif number.isdecimal() and len(number) <= 3:
+                said = next((cell for name, cell in cells.items() if name.startswith("normal/glaucom")), "")
+                numbered[f"drishtigs_{int(number):03d}"] = (tree.words.class_of(said), None)
+    return numbered | diagnosed
 
 
 def _folded(row: list[str]) -> list[str]:
