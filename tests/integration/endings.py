@@ -36,7 +36,7 @@ def begun(app: App, job: Job) -> Job:
         )  # fmt: skip
     assert claimed is not None
     staging.mkdir(parents=True)
-    publish.write_config(claimed, layout=app.layout)
+    publish.keep_config(claimed, layout=app.layout)
     (staging / "attempt.json").write_text("{}")
     (staging / "journal.jsonl").write_bytes(encode("started", pid=1, step=None, at=1.0) + encode("phase", name="train", at=1.0))
     (staging / "stdout.log").write_text("probe: stdout\nprobe begins attempt=1\n")
