@@ -107,8 +107,10 @@ def _grey(file: Path, size: tuple[int, int], rules: Mapping[str, Any]) -> Mask:
     image = picture(file, rules)
     if image.size != size:
         raise BadData(f"it has {image.width} x {image.height} pixels, the photograph {size[0]} x {size[1]}")
-    if image.mode in {"1", "L", "P"}:
-        return np.asarray(image.convert("L") if image.mode == "1" or _is_coloured(image) else image, np.uint8)
+    if image.mode == "P":
+        return _of_palette(image)
+    if image.mode in {"1", "L"}:
+        return np.asarray(image.convert("L"))
     if image.mode.startswith(("I", "F")):
         raise BadData("it has 16 bits or more a pixel; 8 are read")
     colours = np.asarray(image.convert("RGB"))
@@ -117,15 +119,11 @@ def _grey(file: Path, size: tuple[int, int], rules: Mapping[str, Any]) -> Mask:
     return np.ascontiguousarray(colours[:, :, 0])
 
 
-def _is_coloured(image: Image.Image) -> bool:
-    """Whether a palette holds greys to look up; else its indices are the labels (0, 1 and 2)."""
-    if image.mode != "P":
-        return False
-    return set(np.unique(np.asarray(image)).tolist()) - {0, 1, 2} != set() or set(np.unique(np.asarray(image.convert("L"))).tolist()) <= {
-        0,
-        128,
-        255,
-    }
+def _of_palette(image: Image.Image) -> Mask:
+    """The greys of the palette; or the numbers into it, where these are labels and the palette paints them for the eye."""
+    numbers, greys = np.asarray(image), np.asarray(image.convert("L"))
+    painted = numbers.max() <= 2 and not set(np.unique(greys).tolist()) <= {BACKGROUND, DISC, CUP}
+    return numbers if painted else greys
 
 
 def _binary(file: Path, size: tuple[int, int], rules: Mapping[str, Any]) -> NDArray[np.bool_]:
