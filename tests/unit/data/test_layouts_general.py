@@ -188,6 +188,19 @@ def test_folders_and_table_that_contradict_are_refused_with_the_ways_to_decide(t
     assert facts(seen(tmp_path, layout="class_folders"), "label") == {"a.jpg": ("glaucoma",), "b.jpg": ("normal",)}
 
 
+def test_two_ways_to_draw_a_mask_are_refused_with_the_ways_to_decide(tmp_path: Path) -> None:
+    plant(tmp_path, {"img/a.jpg": "", "img/a.json": '{"shapes": []}', "masks/a.png": ""})
+    with pytest.raises(BadData, match="--layout sibling_masks or --layout polygons"):
+        seen(tmp_path)
+    assert masks(seen(tmp_path, layout="sibling_masks")) == {"a.jpg": ("labels", "a.png")}
+
+
+def test_a_split_of_the_table_and_one_of_the_folders_must_agree(tmp_path: Path) -> None:
+    files = {"train/glaucoma/a.jpg": "", "test/normal/b.jpg": "", "labels.csv": "file,split\na.jpg,train\nb.jpg,train\n"}
+    with pytest.raises(BadData, match="lies in a folder of test, but the table says train"):
+        seen(plant(tmp_path, files))
+
+
 def test_a_table_may_name_the_masks(tmp_path: Path) -> None:
     plant(tmp_path, {"a.jpg": "", "b.jpg": "", "x/1.png": "", "x/2.png": "", "labels.csv": "file,mask\na.jpg,x/2.png\nb.jpg,x/1.png\n"})
     found = seen(tmp_path)

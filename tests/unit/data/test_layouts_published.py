@@ -209,8 +209,14 @@ def test_two_datasets_in_one_archive_are_refused_until_one_is_named(tmp_path: Pa
 
 
 def test_polygons_beside_photographs_of_any_set(tmp_path: Path) -> None:
-    found = seen(plant(tmp_path, [f"set/a/{at}.{kind}" for at in (1, 2, 3) for kind in ("jpg", "json")]))
+    files = {f"set/a/{at}.{kind}": '{"shapes": []}' for at in (1, 2, 3) for kind in ("jpg", "json")}
+    found = seen(plant(tmp_path, files))
     assert (found.name, found.task, masks(found)["3.jpg"]) == ("polygons", "segmentation", ("polygons", "3.json"))
+
+
+def test_json_that_draws_nothing_is_no_mask(tmp_path: Path) -> None:
+    files = {f"{label}/{label}.{kind}": '{"camera": "x"}' for label in CLASSES for kind in ("jpg", "json")}
+    assert masks(seen(plant(tmp_path, files))) == {}
 
 
 @pytest.mark.parametrize(

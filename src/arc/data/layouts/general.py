@@ -29,13 +29,14 @@ def combine(tree: Tree, names: Sequence[str] = tuple(READERS)) -> Layout | None:
         return None
     masks = {file for claimed in claims for photo in claimed.photographs if photo.annotation for file in photo.annotation.files}
     merged: dict[str, Photograph] = {
-        str(file): Photograph(str(file), None, patient_of(file.parts[:-1]), split=tree.split_of(file))
+        str(file): Photograph(str(file), None, patient_of(file.parts[:-1]))
         for file in sibling_masks.photographs_of(tree)
         if str(file) not in masks
     }
-    for claimed in claims:
+    for at, claimed in enumerate(claims):
         for photo in claimed.photographs:
-            merged[photo.file] = _joined(merged[photo.file], photo, names=[each.name for each in claims])
+            _check(merged[photo.file], photo, claimed.name, before=claims[:at])
+            merged[photo.file] = _joined(merged[photo.file], photo)
     photographs = tuple(merged[file] for file in sorted(merged))
     named = [claimed.name for claimed in claims if claimed.name in _LABELLING] or [claimed.name for claimed in claims]
     task = "classification" if any(photo.label for photo in photographs) else "segmentation"
@@ -43,16 +44,23 @@ def combine(tree: Tree, names: Sequence[str] = tuple(READERS)) -> Layout | None:
     return Layout("+".join(named), task, photographs, warnings, tree.says())  # type: ignore[arg-type]
 
 
-def _joined(a: Photograph, b: Photograph, *, names: Sequence[str]) -> Photograph:
-    """Two findings on one photograph as one."""
-    for name in ("label", "annotation", "split"):
+def _check(a: Photograph, b: Photograph, reader: str, *, before: Sequence[Layout]) -> None:
+    """BadData when a reader says of a photograph what contradicts those before it."""
+    for name in ("label", "annotation"):
         one, other = getattr(a, name), getattr(b, name)
         if one and other and one != other:
-            ways = " or ".join(f"--layout {each}" for each in names)
+            other_reader = next(
+                each.name for each in before for photo in each.photographs if photo.file == a.file and getattr(photo, name) == one
+            )
             raise BadData(
-                f"{a.file!r} has two findings: {names[0]} says {name} {_said(one)}, {names[-1]} says {_said(other)}; {ways} decides",
+                f"{a.file!r} has two findings: {other_reader} says {name} {_said(one)}, {reader} says {_said(other)}; "
+                f"--layout {other_reader} or --layout {reader} decides",
                 field="layout", value=a.file[:160],
             )  # fmt: skip
+
+
+def _joined(a: Photograph, b: Photograph) -> Photograph:
+    """Two findings on one photograph as one."""
     return replace(
         a,
         label=a.label or b.label,
@@ -60,7 +68,7 @@ def _joined(a: Photograph, b: Photograph, *, names: Sequence[str]) -> Photograph
         eye=a.eye or b.eye,
         site=a.site or b.site,
         annotation=a.annotation or b.annotation,
-        split=a.split or b.split,
+        split=b.split or a.split,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from arc.core.errors import BadData
 from arc.data import labels
+from arc.data.decode import LIMITS
 from arc.data.layouts.sibling_masks import pairs_of, photographs_of
 from arc.data.names import bare
 from arc.data.tree import Annotation, Layout, Photograph, Tree, shown
@@ -25,10 +26,10 @@ _LEAST_DRAWN: Final = 0.5  # share of photographs with a JSON of their name, for
 
 
 def claim(tree: Tree) -> Layout | None:
-    """Photographs with a JSON of their name; None unless most have one."""
+    """Photographs with a JSON of their name; None unless most have one and the first draws something."""
     photographs = photographs_of(tree)
     drawn = _drawn(tree, photographs)
-    if not drawn or len(drawn) < _LEAST_DRAWN * len(photographs):
+    if not drawn or len(drawn) < _LEAST_DRAWN * len(photographs) or not _draws(tree, next(iter(drawn.values()))):
         return None
     found = [Photograph(str(file), None, annotation=made, split=tree.split_of(file)) for file, made in drawn.items()]
     return Layout(NAME, "segmentation", tuple(found), (), tree.says())
@@ -63,6 +64,13 @@ def _claim_named(tree: Tree, name: str) -> Layout | None:
             found.append(Photograph(str(file), row.label, eye=row.eye, annotation=made.get(file)))
     warnings = [f"{len(unnamed)} photographs are not in {tables[0].name} and were left out: {shown(unnamed[:3])}"] if unnamed else []
     return Layout(name, "classification", tuple(found), tuple(warnings), tree.says())
+
+
+def _draws(tree: Tree, made: Annotation) -> bool:
+    """Whether a JSON speaks of shapes, disc or cup; others keep there what they know of the photograph."""
+    with (tree.root / made.files[0]).open("rb") as file:
+        text = file.read(LIMITS["drawing_bytes"]).lower()
+    return any(word in text for word in (b'"shapes"', b'"disc"', b'"disk"', b'"cup"'))
 
 
 def _drawn(tree: Tree, photographs: tuple[PurePosixPath, ...]) -> dict[PurePosixPath, Annotation]:

@@ -73,6 +73,11 @@ def _speaks(tree: Tree, file: str) -> bool:
 
 
 def _photograph(tree: Tree, file: PurePosixPath, row: labels.Labelled) -> Photograph:
+    by_folder = tree.split_of(file)
+    if row.split and by_folder and row.split != by_folder:
+        raise BadData(
+            f"{str(file)!r} lies in a folder of {by_folder}, but the table says {row.split}; --layout can pass the table over",
+            field="layout", value=str(file)[:160],
+        )  # fmt: skip
     annotation = Annotation("labels", (row.mask,)) if row.mask else None
-    split = row.split or tree.split_of(file)
-    return Photograph(str(file), row.label, row.patient, row.eye, row.site, annotation, split)
+    return Photograph(str(file), row.label, row.patient, row.eye, row.site, annotation, row.split or by_folder)
