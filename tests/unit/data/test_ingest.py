@@ -84,7 +84,7 @@ def test_a_set_of_masks_is_unpacked_without_classes(tmp_path: Path) -> None:
 
 
 def test_the_split_of_the_folders_can_be_kept(tmp_path: Path) -> None:
-    members = {f"{split}/{label}/{split}{at}.jpg": photograph(100 * len(split + label) + 10 * len(label) + ord(split[0]) + at) for split in ("train", "val", "test") for label in ("glaucoma", "normal") for at in (1, 2)}  # fmt: skip
+    members = {f"{split}/{label}/{split}{at}.jpg": photograph(100 * len(split + label) + 10 * len(label) + ord(split[0]) + at, size=(240, 200)) for split in ("train", "val", "test") for label in ("glaucoma", "normal") for at in (1, 2)}  # fmt: skip
     ctx = FolderContext(tmp_path / "run", inputs={"archive": given(plant(tmp_path / "tree", members))})
     unpack.run(ctx, UnpackParams(name="kept", split_by="keep"))
     assert sorted(path.name[:4] for path in (ctx.root / "sealed" / "images").rglob("*.jpg")) == ["test"] * 4
