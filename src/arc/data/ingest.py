@@ -59,7 +59,7 @@ def convert(ctx: RunContext, params: UnpackParams, root: Path, photographs: Sequ
                     raise Cancelled("asked to stop while converting photographs")
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
-    names = _names(photographs)
+    names = plain_names(photographs)
     return [_kept(photo, name, task, answer, suffix) for photo, name, task, answer in zip(photographs, names, tasks, answers, strict=True)]
 
 
@@ -122,7 +122,7 @@ def _ask(tasks: list[dict[str, Any]], rules: dict[str, Any]) -> list[dict[str, A
     return answers
 
 
-def _names(photographs: Sequence[Photograph]) -> list[str]:
+def plain_names(photographs: Sequence[Photograph]) -> list[str]:
     """A file name without suffix for each, unique within its class, as near to the old one as a plain name can be."""
     taken: set[tuple[str | None, str]] = set()
     names = []

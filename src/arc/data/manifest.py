@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from arc.core.errors import BadData
 
 COLUMNS: Final = ("file", "label", "class", "patient", "eye", "site", "sha256", "bytes", "mask", "mask_sha256")
+SCHEMA: Final = "manifest.schema.json"  # beside the manifests of a version (`arc.data.tables`)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +77,8 @@ def publish(rows: Sequence[tuple[str, Row]], facts: Facts, *, dataset: Path, sea
         "bytes": sum(row.bytes for _, row in rows),
         "warnings": _shortened(facts.warnings),
     }
+    for folder in (dataset, sealed):
+        (folder / manifest.SCHEMA).write_bytes(resources.files("arc.data").joinpath(manifest.SCHEMA).read_bytes())
     (dataset / "dataset.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     seals = [tree.seal(folder, known=_known(rows, folder, dataset, sealed), threads=threads) for folder in (dataset, sealed)]
     return result | {"seal": seals[0], "sealed_seal": seals[1]}
