@@ -42,6 +42,7 @@ EVENTS = {
     "attempt.quarantined": "Nobody can prove that the process is gone, so its slot stays taken.",
     "attempt.warning": "A line of the journal could not be used, or the recipe warned.",
     "dataset.registered": "A dataset version exists; detail holds its digest and counts.",
+    "dataset.tracked": "DVC keeps a version; detail holds the remote, whether it was pushed, and the commit.",
     "dataset.validated": "A version was validated; detail holds the verdict and the names of the checks that failed.",
     "validation.overridden": "Training starts on a dataset whose validation failed; detail names the checks that were accepted.",
     "sealed.processed": "A recipe that makes or checks datasets was given a sealed split; no ledger line.",

@@ -23,7 +23,7 @@ from arc.artifacts import ArtifactStore
 from arc.core.clock import Clock, SystemClock
 from arc.core.errors import Conflict, InvalidSpec
 from arc.core.ports import Backend
-from arc.datasets import Datasets
+from arc.datasets import Datasets, RegistryFile, tracking, validations
 from arc.jobs.admission import Admission, Gpu, Limitation, Measured
 from arc.jobs.backends.local import LocalBackend
 from arc.jobs.claim import Claimer
@@ -34,6 +34,7 @@ from arc.jobs.figures import Figures
 from arc.jobs.house import House
 from arc.jobs.hub import Hub
 from arc.jobs.leases import Leases
+from arc.jobs.lifecycle import CompletionVerb
 from arc.jobs.paths import Layout
 from arc.jobs.resolve import Resolver
 from arc.jobs.service import Jobs
@@ -59,6 +60,7 @@ class App:
     experiments: Experiments
     cleaning: Cleaning
     datasets: Datasets
+    registry: RegistryFile
     leases: Leases
     access: Access
     hub: Hub
@@ -78,6 +80,7 @@ class App:
                 raise Conflict("another control plane runs the jobs of this database", field="database_url")
         self.hub.bind(asyncio.get_running_loop())
         if engine:
+            self.registry.ensure()
             await self.engine.start()
 
     async def stop(self) -> None:
@@ -121,6 +124,7 @@ def build(
     hub = Hub(store, executor)
     admission = Admission(_measure, _limitation(settings))
     jobs = Jobs(store, layout, admission, hub, clock, faults_allowed=settings.allow_fault_jobs)
+    registry = RegistryFile(store, layout)
     datasets = Datasets(store, layout, clock)
     house = House(
         store=store,
@@ -129,16 +133,14 @@ def build(
         hub=hub,
         clock=clock,
         executor=executor,
-        verbs=dict.fromkeys(("data.unpack", "data.register", "data.preprocess", "data.split"), datasets.register),
+        verbs={recipe: registry.after(verb) for recipe, verb in _verbs(datasets).items()},
         sample_interval_s=settings.sample_interval_s,
         stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )
     available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders if system.read_gpus() else None)}
-    if settings.backend not in available:
-        raise InvalidSpec(
-            f"setting backend = {settings.backend!r}: there is {', '.join(available)}", field="backend", value=settings.backend
-        )
-    claimer = Claimer(layout, admission, Resolver(layout, artifacts, clock), clock, settings.backend, settings.lease_ttl_s)
+    _check_backend(settings.backend, available)
+    resolver = Resolver(layout, artifacts, clock, settings.dvc_remote)
+    claimer = Claimer(layout, admission, resolver, clock, settings.backend, settings.lease_ttl_s)
     intervals = Intervals(settings.lease_ttl_s, settings.sample_interval_s, settings.upkeep_interval_s, settings.shutdown_s)
     engine = Engine(house, claimer, available, intervals)
     kept = Experiments(store, layout, artifacts, hub, attended=lambda: engine.running)
@@ -154,6 +156,7 @@ def build(
         experiments=kept,
         cleaning=cleaning,
         datasets=datasets,
+        registry=registry,
         leases=Leases(store, hub, settings.lease_max_hold_s),
         access=Access(store, workspace / "secrets"),
         hub=hub,
@@ -163,6 +166,17 @@ def build(
         clock=clock,
         executor=executor,
     )
+
+
+def _check_backend(name: str, available: Mapping[str, Backend]) -> None:
+    if name not in available:
+        raise InvalidSpec(f"setting backend = {name!r}: there is {', '.join(available)}", field="backend", value=name)
+
+
+def _verbs(datasets: Datasets) -> dict[str, CompletionVerb]:
+    """What else completes with a job, by its recipe."""
+    makers = dict.fromkeys(("data.unpack", "data.register", "data.preprocess", "data.split"), datasets.register)
+    return makers | {"data.track": tracking.record, "data.validate": validations.record}
 
 
 def _measure() -> Measured:

@@ -27,14 +27,15 @@ class Row:
 
 
 BUILTIN: list[Row] = [
-    Row("data.preprocess", "arc.data.derive_spec:PREPROCESS", "arc.data.preprocess:run"),
     Row("data.checkout", "arc.data.track_spec:CHECKOUT", "arc.data.checkout:run"),
+    Row("data.preprocess", "arc.data.derive_spec:PREPROCESS", "arc.data.preprocess:run"),
     Row("data.register", "arc.data.spec:REGISTER", "arc.data.register:run"),
     Row("data.split", "arc.data.derive_spec:SPLIT", "arc.data.resplit:run"),
     Row("data.synthetic_fundus", "arc.data.spec:SYNTHETIC_FUNDUS", "arc.data.synthetic:run"),
+    Row("data.track", "arc.data.track_spec:TRACK", "arc.data.track:run"),
     Row("data.unpack", "arc.data.spec:UNPACK", "arc.data.unpack:run"),
-    Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
     Row("data.validate", "arc.data.judge_spec:VALIDATE", "arc.data.validate:run"),
+    Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
     Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),

@@ -103,6 +103,11 @@ class Settings(BaseModel):
     max_body_mb: float = _setting(8.0, unit="MB", reason="JSON requests are small; more is a mistake or an attack.", gt=0)
     max_upload_gb: float = _setting(20.0, unit="GB", reason="An upload that is larger is refused while it arrives.", gt=0)
     max_extracted_gb: float = _setting(10.0, unit="GB", reason="An archive that unpacks to more is refused while it is read.", gt=0)
+    dvc_remote: str = _setting(
+        "",
+        unit="URL or folder",
+        reason="Where DVC pushes dataset versions; empty means the folder dvc-remote in the workspace, which needs no other service.",
+    )
     sse_heartbeat_s: float = _setting(15.0, unit="seconds", reason="Shorter than the idle timeout of common proxies.", gt=0)
     shutdown_s: float = _setting(
         15.0, unit="seconds", reason="Running attempts checkpoint within this time when the control plane stops.", gt=0
@@ -114,6 +119,15 @@ class Settings(BaseModel):
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("dvc_remote")
+    @classmethod
+    def _whole_place(cls, value: str) -> str:
+        if value and "://" not in value and not Path(value).is_absolute():
+            raise ValueError("give a URL or an absolute path")
+        if "@" in value and ":" in value.partition("://")[2].rpartition("@")[0]:
+            raise ValueError("a password would be committed with it; use dvc remote modify --local in the workspace")
+        return value
 
 
 class SettingRow(BaseModel):

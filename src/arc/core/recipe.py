@@ -33,6 +33,8 @@ class InputSpec:
     splits: tuple[str, ...] = ()  # the splits of a dataset that the recipe is given; `sealed` only for evaluation
     required: bool = True
     help: str = ""
+    tracking: bool = False  # the recipe is also told where DVC keeps the version, and where the settings want it kept
+    gone: bool = False  # the files of the dataset may be gone: nobody looks for them, or at them, before the recipe does
 
 
 @dataclass(frozen=True)

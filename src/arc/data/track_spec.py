@@ -14,12 +14,9 @@ class TrackParams(BaseModel):
 
 
 class CheckoutParams(BaseModel):
-    """Which version is brought back."""
+    """Nothing but the version, which is an input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    dataset: str = Field(min_length=1, max_length=128, description="Name of the dataset.")
-    version: int = Field(ge=1, lt=2**31, description="Its version.")
 
 
 TRACK = RecipeSpec(
@@ -28,7 +25,7 @@ TRACK = RecipeSpec(
     params=TrackParams,
     title="Keep a dataset version with DVC, and push it to the remote",
     purpose="data",
-    inputs={"dataset": InputSpec("dataset", splits=("train", "val", "sealed"), help="The version to keep.")},
+    inputs={"dataset": InputSpec("dataset", splits=("train", "val", "sealed"), tracking=True, help="The version to keep.")},
     needs=Needs(role="light", memory_gb=1.0, threads=2),
 )
 
@@ -38,5 +35,8 @@ CHECKOUT = RecipeSpec(
     params=CheckoutParams,
     title="Bring the files of a version back from DVC",
     purpose="data",
+    inputs={
+        "dataset": InputSpec("dataset", splits=("train", "val", "sealed"), tracking=True, gone=True, help="The version to bring back.")
+    },
     needs=Needs(role="light", memory_gb=1.0, threads=2),
 )

@@ -5,6 +5,8 @@ and only if the attempt starts. Only a recipe whose spec asks for the split `sea
 evaluation, is ever given its path.
 """
 
+from typing import Any
+
 from arc import catalog
 from arc.artifacts import ArtifactStore
 from arc.core.clock import Clock
@@ -23,10 +25,11 @@ from arc.store.engine import Tx
 class Resolver:
     """Turns references into checked paths."""
 
-    def __init__(self, layout: Layout, store: ArtifactStore, clock: Clock) -> None:
+    def __init__(self, layout: Layout, store: ArtifactStore, clock: Clock, dvc_remote: str = "") -> None:
         self._layout = layout
         self._artifacts = store
         self._clock = clock
+        self._dvc_remote = dvc_remote or "dvc-remote"  # a folder of the workspace where the settings name no other
 
     def resolve(self, tx: Tx, job: Job, number: int) -> dict[str, ResolvedInput]:
         """Every input of the job, for attempt `number`; a CallerError when one cannot be had."""
@@ -46,7 +49,8 @@ class Resolver:
             splits = _splits(job, wanted)
             if "sealed" in splits:
                 self._open_sealed(tx, job, number, version, purpose)
-            return self._dataset(version, splits, str(ref))
+            told = self._tracking(tx, version) if wanted.tracking else {}
+            return self._dataset(version, splits, str(ref), gone=wanted.gone, told=told)
         if ref.scheme == "artifact":
             return ResolvedInput(ref=str(ref), path=str(self._artifacts.path(ref.target)), digest=ref.target)
         return ResolvedInput(ref=str(ref), path=str(self._layout.named(ref.target, field=f"inputs.{name}")))
@@ -61,12 +65,18 @@ class Resolver:
                 return InputRef("artifact", artifact.digest)
         raise BadData(f"inputs.{name}: job {ref.target} left no {ref.output!r}", field=f"inputs.{name}")
 
-    def _dataset(self, version: DatasetVersion, wanted: tuple[str, ...], ref: str) -> ResolvedInput:
+    def _tracking(self, tx: Tx, version: DatasetVersion) -> dict[str, Any]:
+        kept = datasets.tracking(tx, version.name, version.version)
+        return {"tracking": None if kept is None else kept.model_dump(mode="json"), "dvc_remote": self._dvc_remote}
+
+    def _dataset(
+        self, version: DatasetVersion, wanted: tuple[str, ...], ref: str, *, gone: bool, told: dict[str, Any]
+    ) -> ResolvedInput:  # fmt: skip
         folder = self._layout.stored(version.path)
         sealed = self._layout.stored(version.sealed_path)
         splits = {split: str((sealed if split == "sealed" else folder) / f"{split}.csv") for split in wanted}
         for split, manifest in splits.items():
-            if not self._layout.stored(manifest).is_file():
+            if not gone and not self._layout.stored(manifest).is_file():
                 raise NotFound(f"the manifest of split {split} of {ref} is gone", field="dataset")
         info = version.model_dump(mode="json", exclude={"path", "sealed_path"})
         seals = {str(folder): version.seal} | ({str(sealed): version.sealed_seal} if "sealed" in splits else {})
@@ -76,8 +86,8 @@ class Resolver:
             digest=version.digest,
             splits=splits,
             sealed_path=str(sealed) if "sealed" in splits else None,
-            seals={where: seal for where, seal in seals.items() if seal},
-            info=info,
+            seals={where: seal for where, seal in seals.items() if seal and not gone},
+            info=info | told,
         )
 
     def _heed_validation(self, tx: Tx, job: Job, version: DatasetVersion, ref: InputRef, purpose: Purpose, *, field: str) -> None:
