@@ -181,15 +181,20 @@ def field_at(image: NDArray[np.uint8], field: Circle, diameter_px: int) -> tuple
     Answers the square around the field with `diameter_px` across the circle (h x w x 3, RGB; smaller where the picture
     cuts the field off). A field that has fewer pixels is left as it is.
     """
-    height, width = image.shape[:2]
-    top, bottom, left, right = field.box(height, width)
+    top, bottom, left, right = field.box(*image.shape[:2])
     cut, scale = image[top:bottom, left:right], min(diameter_px / (2 * field.radius), 1.0)
-    moved = Circle(field.x - left, field.y - top, field.radius)
-    while scale <= 0.5 and min(cut.shape[:2]) >= 2:  # halving exactly has a fast way in OpenCV
-        cut = np.asarray(
-            cv2.resize(cut[: cut.shape[0] // 2 * 2, : cut.shape[1] // 2 * 2], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        )
-        moved, scale = Circle((moved.x - 0.5) / 2, (moved.y - 0.5) / 2, moved.radius / 2), scale * 2
     size = max(round(cut.shape[1] * scale), 1), max(round(cut.shape[0] * scale), 1)
-    pixels = cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(pixels, np.uint8), Circle((moved.x + 0.5) * scale - 0.5, (moved.y + 0.5) * scale - 0.5, moved.radius * scale)
+    x, y = field.x - left, field.y - top
+    return shrunk(cut, size), Circle((x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5, field.radius * scale)
+
+
+def shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels (H x W or H x W x 3) brought to a smaller size (width, height) in which each of them counts.
+
+    Halved by averaging while that is not too small, and then bilinear, as mipmaps are (Williams, SIGGRAPH 1983): OpenCV has a
+    fast way for both, and none for averaging over fractions. A last odd row or column is left out when halving.
+    """
+    while pixels.shape[1] >= 2 * size[0] and pixels.shape[0] >= 2 * size[1]:
+        width, height = pixels.shape[1] // 2, pixels.shape[0] // 2
+        pixels = np.asarray(cv2.resize(pixels[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)

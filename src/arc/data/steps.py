@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arc.data.derive_spec import CentreCrop, Clahe, Colour, FieldOfView, Resize, Step
-from arc.data.pictures import Circle, field_of_view
+from arc.data.pictures import Circle, field_of_view, shrunk
 
 Pixels = NDArray[np.uint8]
 
@@ -107,14 +107,20 @@ def _resized(frame: Frame, side: int) -> Frame:
     height, width = frame.image.shape[:2]
     scale = side / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
+    even = 1  # what halving would leave out is cut off before, so that the mask is cut alike
+    while width >= 2 * even * size[0] and height >= 2 * even * size[1]:
+        even *= 2
+    frame = _cut(frame, 0, height // even * even, 0, width // even * even)
     left, top = (side - size[0]) // 2, (side - size[1]) // 2
+    image = shrunk(frame.image, size) if scale < 1 else cv2.resize(frame.image, size, interpolation=cv2.INTER_CUBIC)
+    mask = cv2.resize(frame.mask, size, interpolation=cv2.INTER_NEAREST_EXACT) if frame.mask is not None else None
     edges = top, side - size[1] - top, left, side - size[0] - left
-
-    def moved(pixels: Pixels, how: int) -> Pixels:
-        return np.asarray(cv2.copyMakeBorder(cv2.resize(pixels, size, interpolation=how), *edges, cv2.BORDER_CONSTANT), np.uint8)
-
-    image = moved(frame.image, cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    mask = moved(frame.mask, cv2.INTER_NEAREST_EXACT) if frame.mask is not None else None
+    scale = size[0] / frame.image.shape[1] if width >= height else size[1] / frame.image.shape[0]
     field = Circle((frame.field.x + 0.5) * scale - 0.5 + left, (frame.field.y + 0.5) * scale - 0.5 + top, frame.field.radius * scale)
     rows, columns = (round(at * scale) + top for at in frame.shown[:2]), (round(at * scale) + left for at in frame.shown[2:])
-    return Frame(image, mask, field, (*rows, *columns))
+    return Frame(_padded(image, edges), _padded(mask, edges) if mask is not None else None, field, (*rows, *columns))
+
+
+def _padded(pixels: np.ndarray, edges: tuple[int, int, int, int]) -> Pixels:
+    """Black added above, below, left and right."""
+    return np.asarray(cv2.copyMakeBorder(pixels, *edges, cv2.BORDER_CONSTANT), np.uint8)

@@ -128,7 +128,7 @@ def test_photographs_are_the_default_steps_done_with_opencv(tmp_path: Path, sour
     blue, green, red = cv2.split(image)
     image = cv2.merge([blue, cv2.createCLAHE(2.0, (8, 8)).apply(green), red])
     size = 64, round(64 * image.shape[0] / image.shape[1])
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     above = (64 - size[1]) // 2
     image = cv2.copyMakeBorder(image, above, 64 - size[1] - above, 0, 0, cv2.BORDER_CONSTANT)
     made = cv2.imread(str((ctx.root / "dataset" / row.file).with_suffix(".png")))
