@@ -164,7 +164,7 @@ def _is_kind(text: str) -> bool:
         bool(dot)
         and noun in nouns
         and verb.replace("_", "").isalpha()
-        and not verb.endswith(("csv", "json", "jsonl", "log", "toml", "db", "lock"))
+        and not verb.endswith(("csv", "html", "json", "jsonl", "log", "toml", "db", "lock"))
     )
 
 
