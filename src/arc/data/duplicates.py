@@ -41,7 +41,7 @@ class Rules:
     """How alike is the same. The figures behind the defaults are in docs/lab-log/2026-11-24-leakage.md."""
 
     score: float = 0.45  # least agreement of two photographs of one picture, at most 1
-    nearest: int = 3  # candidates of each photograph; more copies than that join through `groups`
+    nearest: int = 4  # candidates of each photograph; more copies than that join through `groups`
     coarse: float = 0.25  # least correlation of a candidate's coarse texture
     shifted: float = 0.3  # least correlation under the best shift
     begun: float = 0.25  # least agreement at half size before it is moved freely

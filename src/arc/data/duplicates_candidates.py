@@ -1,6 +1,6 @@
 """Candidates: which of all pairs of photographs are worth laying over each other.
 
-All pairs are compared at 32 x 32 pixels by one matrix product for each way a photograph may be turned, and only
+All pairs are compared at 24 x 24 pixels by one matrix product for each way a photograph may be turned, and only
 the few nearest of each are kept. A photograph whose field has corners may be a crop that shows its content
 larger; such a one is compared at smaller scales of the others as well. Used by `arc.data.duplicates` alone.
 """
@@ -29,7 +29,7 @@ TURNS: Final[dict[How, tuple[int, bool]]] = {  # quarter turns counter-clockwise
     "transversed": (1, True),
 }
 _SCALES: Final = (1.0, 0.9, 0.8)
-_COARSE: Final = 3  # signature pixels a side that become one in the comparison of all with all
+_COARSE: Final = 4  # signature pixels a side that become one in the comparison of all with all
 _COARSE_SIDE: Final = SIDE // _COARSE
 _HALF: Final = 2  # ... and in the search over shifts
 _REACH: Final = 8  # largest shift, in pixels of half size

@@ -23,6 +23,7 @@ Signature = NDArray[np.int8]  # (SIDE, SIDE): texture in -127..127, OUTSIDE wher
 SIDE: Final = 96
 OUTSIDE: Final = -128
 _WORK_PX: Final = 256  # the field is found at this size
+_EVENLY_DARK: Final = 0.045  # how far nine tenths of a surround are above the darkest at most, as a share of the range
 _TRIALS: Final = 200  # circles tried
 _NEAR_PX: Final = 1.5  # a point this near lies on the circle
 _POINTS: Final = 200  # about as many points of the edge are looked at
@@ -57,7 +58,10 @@ def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _field(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """1 inside the field of view, 0 outside: the convex hull of what is not as dark as the darkest, specks left out."""
+    """1 inside the field of view, 0 outside: the convex hull of what is not as dark as the darkest, specks left out.
+
+    What is outside must be evenly dark, as a camera's surround is; else it is shade, and the whole picture is the field.
+    """
     low, high = np.percentile(bright, (0.5, 95))
     lit = (cv2.GaussianBlur(bright, (0, 0), 1.5) > low + 0.12 * (high - low)).astype(np.uint8)
     outlines, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -65,7 +69,9 @@ def _field(bright: NDArray[np.uint8]) -> NDArray[np.uint8]:
     field = np.zeros_like(lit)
     if large:
         cv2.fillConvexPoly(field, cv2.convexHull(np.concatenate(large)), 1)
-    return field if field.mean() > 0.1 else np.ones_like(lit)
+    outside = bright[cv2.dilate(field, np.ones((7, 7), np.uint8)) == 0]
+    surround = outside.size > 0.005 * lit.size and np.percentile(outside, 90) - low < _EVENLY_DARK * (high - low)
+    return field if field.mean() > 0.1 and surround else np.ones_like(lit)
 
 
 def _ellipse(field: NDArray[np.uint8]) -> tuple[float, float, float, float]:
@@ -121,7 +127,8 @@ def _fitted(points: NDArray[np.float64], near: float, *, squeezed: bool) -> tupl
 def _likely(axes: tuple[NDArray[np.float64], ...]) -> NDArray[np.bool_]:
     """Which curves may be the edge of the field that the points go round, from -1 to 1."""
     x, y, across, down = axes
-    likely: NDArray[np.bool_] = (across > 0.7) & (across < 1.6) & (down > 0.6) & (down < 1.6) & (np.hypot(x, y) < 0.5)
+    likely: NDArray[np.bool_] = (across > 0.7) & (across < 1.6) & (down > 0.6) & (down < 1.6)
+    likely &= (np.hypot(x, y) < 0.5) & (across < 1.7 * down) & (down < 1.7 * across)
     return likely
 
 
