@@ -68,9 +68,11 @@ def test_killed_with_a_checkpoint_an_epoch(tmp_path, whole, kills):
     same(interrupted(tmp_path / "x", kills), whole)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_every_optimiser_and_the_plateau_schedule_come_back(tmp_path, optimizer):
-    options = {"optimizer": optimizer, "schedule": "plateau", "checkpoint_every_s": 1e-9}
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [("adam", "plateau"), ("sgd", "step"), ("rmsprop", "plateau"), ("muon", "cosine"), ("adamw", "constant")]
+)
+def test_every_optimiser_and_schedule_comes_back_with_a_mean_of_the_weights(tmp_path, optimizer, schedule):
+    options = {"optimizer": optimizer, "schedule": schedule, "checkpoint_every_s": 1e-9, "ema_decay": 0.9}
     straight = interrupted(tmp_path / "a", [], **options)
     same(interrupted(tmp_path / "b", [4, 13], **options), straight)
 

@@ -16,7 +16,9 @@ def model() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
 
 
-@pytest.mark.parametrize(("name", "cls"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+@pytest.mark.parametrize(
+    ("name", "cls"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("rmsprop", torch.optim.RMSprop)]
+)
 def test_norms_and_biases_do_not_decay(name, cls):
     made = optim.build(model(), name=name, lr=0.1, weight_decay=0.3)
     assert type(made) is cls
@@ -35,12 +37,45 @@ def test_norms_and_biases_do_not_decay(name, cls):
         ({"lr": math.nan}, "lr"),
         ({"weight_decay": -1.0}, "weight_decay"),
         ({"momentum": 1.0}, "momentum"),
+        ({"backbone_lr_factor": 0.0}, "backbone_lr_factor"),
     ],
 )
 def test_a_wrong_field_is_named(given, field):
     with pytest.raises(InvalidSpec) as caught:
         optim.build(model(), **({"name": "sgd", "lr": 0.1} | given))
     assert caught.value.field == field
+
+
+def test_a_backbone_learns_at_its_share_of_the_rate_and_the_schedule_keeps_the_share():
+    network = model()
+    made = optim.build(network, name="adamw", lr=0.1, weight_decay=0.3, backbone=list(network[0].parameters()), backbone_lr_factor=0.2)
+    assert [group["lr"] for group in made.param_groups] == pytest.approx([0.1, 0.1, 0.02, 0.02])
+    assert [len(group["params"]) for group in made.param_groups] == [1, 3, 1, 1]
+    Schedule("constant", warmup_steps=2, total_steps=4).apply(made, 0)
+    assert [group["lr"] for group in made.param_groups] == pytest.approx([0.05, 0.05, 0.01, 0.01])
+
+
+def test_muon_moves_matrices_as_torch_does_and_all_else_as_adamw():
+    network, twin = model(), model()
+    twin.load_state_dict(network.state_dict())
+    made = optim.build(network, name="muon", lr=0.01, weight_decay=0.1)
+    matrix = [parameter for parameter in twin.parameters() if parameter.ndim == 2]
+    kernel = [parameter for parameter in twin.parameters() if parameter.ndim == 4]
+    plain = [parameter for parameter in twin.parameters() if parameter.ndim == 1]
+    peers = [
+        torch.optim.Muon(matrix, lr=0.01, weight_decay=0.1, momentum=0.9, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([{"params": kernel, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}], lr=0.01),
+    ]
+    for step in range(3):
+        images = torch.randn(5, 1, 4, 4, generator=torch.Generator().manual_seed(step))
+        for one, movers in ((network, [made]), (twin, peers)):
+            one(images).square().sum().backward()
+            for mover in movers:
+                mover.step()
+                mover.zero_grad()
+    assert all(torch.equal(one, other) for one, other in zip(network.parameters(), twin.parameters(), strict=True))
+    with pytest.raises(InvalidSpec, match="two-dimensional"):
+        optim.build(nn.Conv2d(1, 2, 3), name="muon", lr=0.1)
 
 
 def test_a_model_without_parameters_is_refused():
@@ -68,6 +103,11 @@ def test_plateau_halves_after_patience_and_knows_the_better_direction():
     assert factors == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2]
 
 
+def test_step_multiplies_after_every_so_many_steps_down_to_the_floor():
+    schedule = Schedule("step", total_steps=20, warmup_steps=2, factor=0.5, every_steps=3, floor=0.2)
+    assert [schedule.factor(step) for step in range(12)] == [0.5, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2]
+
+
 def test_each_group_keeps_its_own_base_rate():
     optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.ones(1))], "lr": rate} for rate in (0.1, 0.01)])
     schedule = Schedule("cosine", total_steps=3)
@@ -78,7 +118,8 @@ def test_each_group_keeps_its_own_base_rate():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": "step"}, {"total_steps": 0}, {"warmup_steps": -1}, {"floor": 2}, {"factor": 1}, {"patience": 0}]
+    "wrong",
+    [{"name": "steps"}, {"total_steps": 0}, {"warmup_steps": -1}, {"floor": 2}, {"factor": 1}, {"patience": 0}, {"every_steps": 0}],
 )
 def test_a_wrong_schedule_is_refused(wrong):
     with pytest.raises(InvalidSpec):

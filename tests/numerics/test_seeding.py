@@ -67,6 +67,12 @@ def test_epochs_differ():
     assert Order(4, seed=0, shuffle=False).indices(7).tolist() == [0, 1, 2, 3]
 
 
+def test_sites_come_equally_often_within_each_class() -> None:
+    labels, sites = [0, 0, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "a", "b", "b"]
+    weights = balanced_weights(labels, within=sites)
+    assert weights.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2, 1 / 2, 1 / 4, 1 / 4])
+
+
 def test_balanced_draws_see_every_class_equally_often_and_never_what_has_no_weight():
     labels = np.array([0] * 900 + [1] * 100)
     order = Order(1000, seed=5, weights=balanced_weights(labels), draws=4000)

@@ -2,7 +2,8 @@
 
 A *step* is one move of the optimiser, made from `accumulate` batches; steps count from 1 in reports. A
 checkpoint is taken between steps only, so that no gradient has to be kept. After each epoch the model is
-evaluated, the best weights are kept, and early stopping and the schedule are told.
+evaluated (with the running mean of its weights, when one is kept), the best weights are kept, and early stopping
+and the schedule are told.
 
 Exact resume: on a CPU with the same thread count the curve of an interrupted run equals that of an
 uninterrupted one to the last digit, wherever it was interrupted (`tests/numerics/test_exact_resume.py`).
@@ -14,7 +15,8 @@ Not covered: several processes training one model, and the order of additions on
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +28,10 @@ from arc.core.ports import RunContext
 from arc.kit import checkpoint, seeding
 from arc.kit.device import to_device
 from arc.kit.early_stopping import EarlyStopping
+from arc.kit.ema import Ema
 from arc.kit.loader import Batches
 from arc.kit.losses import LossWatch, check_weights
-from arc.kit.pieces import shares
+from arc.kit.pieces import grouped, shares
 from arc.kit.precision import Precision, choose
 from arc.kit.progress import ProgressReporter
 from arc.kit.schedule import Schedule
@@ -104,6 +107,7 @@ def fit(
         stopping=EarlyStopping(direction=settings.direction, patience=settings.patience, min_delta=settings.min_delta),
         losses=LossWatch(ctx.report, every=every, report_every=settings.report_every_steps),
         data=batches.fingerprint,
+        ema=Ema(model, decay=settings.ema_decay) if settings.ema_decay else None,
     )
     rng = _resume(ctx, state)
     first = state.position.step
@@ -161,10 +165,12 @@ def _train_epoch(run: _Run, rng: dict[str, Any] | None) -> None:
         run.before_epoch(position.epoch)
     if rng and not fresh:
         seeding.restore_rng(rng)
-    for group in _grouped(run.batches.run(position.epoch, start=position.batch), settings.accumulate):
+    for group in grouped(run.batches.run(position.epoch, start=position.batch), settings.accumulate):
         loss, lr = _step(run, group)
         position.batch += len(group)
         position.step += 1
+        if state.ema:
+            state.ema.update(state.model, position.step)
         state.losses.add(position.step, loss, lr)
         if run.on_step:
             run.on_step(position.step)
@@ -176,18 +182,6 @@ def _train_epoch(run: _Run, rng: dict[str, Any] | None) -> None:
         due = settings.checkpoint_every_s and now - run.saved_at >= settings.checkpoint_every_s
         if due and position.batch < len(run.batches):  # after the last batch the end of the epoch is near
             _checkpoint(run)
-
-
-def _grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of `size` batches; the last may be shorter."""
-    group = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _backward(run: _Run, piece: Any, weight: float) -> torch.Tensor:
@@ -263,7 +257,8 @@ def _evaluated(run: _Run) -> dict[str, float | None]:
         return {}
     run.ctx.phase("evaluate")
     run.state.model.eval()
-    with torch.no_grad(), run.precision.autocast():
+    averaged = run.state.ema.inside(run.state.model) if run.state.ema else nullcontext()
+    with torch.no_grad(), run.precision.autocast(), averaged:
         values = run.evaluate(run.state.model)
     run.ctx.phase("train")
     return {name: None if value is None else float(value) for name, value in values.items()}
@@ -285,6 +280,8 @@ def _finish(run: _Run, *, resumed_from: int | None) -> FitResult:
     state = run.state
     if run.settings.restore_best and state.best is not None and state.best.weights:
         checkpoint.put_weights(state.model, state.best.weights)
+    elif state.ema:
+        checkpoint.put_weights(state.model, state.ema.weights)
     state.model.eval()
     return FitResult(
         epochs=state.position.epoch,

@@ -1,23 +1,59 @@
-"""Optimisers by name, and which parameters decay.
+"""Optimisers by name, which parameters decay, and which learn more slowly.
 
 Weight decay is applied to matrices and kernels only. Biases and the scales of normalisation layers (all
 parameters with fewer than two dimensions) do not decay: shrinking them does not make a function smoother, it
-only moves its offset.
+only moves its offset. A part of the model, its backbone, may learn at a share of the rate of the rest.
+
+`muon` is torch's for the two-dimensional weights, and AdamW for all others, as its authors say it is to be used.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, overload
 
 import torch
 from torch import nn
 
 from arc.core.errors import InvalidSpec
 
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Muon where a weight has two dimensions, AdamW elsewhere; one optimiser to the outside.
+
+    Muon: K. Jordan and others, 2024 (momentum, made orthogonal by Newton and Schulz). Its steps are scaled to the size of AdamW's
+    (Liu and others, arXiv 2502.16982), so that one learning rate means the same for both.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], *, lr: float, momentum: float, betas: tuple[float, float]) -> None:
+        square = [group | {"muon": True, "params": [p for p in group["params"] if p.ndim == 2]} for group in groups]
+        other = [group | {"muon": False, "params": [p for p in group["params"] if p.ndim != 2]} for group in groups]
+        if not any(group["params"] for group in square):
+            raise InvalidSpec("optimizer muon moves two-dimensional weights, and the model has none", field="optimizer", value="muon")
+        self._muon = torch.optim.Muon(_filled(square), lr=lr, momentum=momentum, adjust_lr_fn="match_rms_adamw")
+        self._adamw = torch.optim.AdamW(_filled(other), lr=lr, betas=betas) if _filled(other) else None
+        super().__init__(self._muon.param_groups + (self._adamw.param_groups if self._adamw else []), {"lr": lr})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One move of both; groups and state are this optimiser's own, so that both are kept and restored as one."""
+        loss = closure() if closure else None
+        for part, muon in ((self._muon, True), (self._adamw, False)):
+            if part is not None:
+                part.state = self.state
+                part.param_groups = [group for group in self.param_groups if group["muon"] is muon]
+                part.step()
+        return loss
+
+
 _BUILDERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": lambda groups, lr, momentum, betas: torch.optim.Adam(groups, lr=lr, betas=betas),
     "adamw": lambda groups, lr, momentum, betas: torch.optim.AdamW(groups, lr=lr, betas=betas),
     "sgd": lambda groups, lr, momentum, betas: torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0),
+    "rmsprop": lambda groups, lr, momentum, betas: torch.optim.RMSprop(groups, lr=lr, momentum=momentum),
+    "muon": lambda groups, lr, momentum, betas: MuonAdamW(groups, lr=lr, momentum=momentum, betas=betas),
 }
 NAMES = tuple(_BUILDERS)
 
@@ -30,11 +66,13 @@ def build(
     weight_decay: float = 0.0,
     momentum: float = 0.9,
     betas: tuple[float, float] = (0.9, 0.999),
+    backbone: Collection[nn.Parameter] = (),
+    backbone_lr_factor: float = 1.0,
 ) -> torch.optim.Optimizer:
-    """An optimiser over the model's parameters; `momentum` is for sgd, `betas` are for adam and adamw.
+    """An optimiser over the model's parameters; `momentum` is for sgd, rmsprop and muon, `betas` are for adam and adamw.
 
-    Parameters that are frozen now are included, so that they may be set free later without a new optimiser.
-    InvalidSpec names the field that is wrong.
+    The parameters of `backbone` learn at `backbone_lr_factor` times the rate. Parameters that are frozen now are
+    included, so that they may be set free later without a new optimiser. InvalidSpec names the field that is wrong.
     """
     if name not in _BUILDERS:
         raise InvalidSpec(f"optimizer {name[:60]!r} is not one of {', '.join(NAMES)}", field="optimizer", value=name[:60])
@@ -44,15 +82,25 @@ def build(
         raise InvalidSpec(f"weight_decay must not be negative: {weight_decay}", field="weight_decay", value=weight_decay)
     if not 0 <= momentum < 1:
         raise InvalidSpec(f"momentum must lie in 0..1: {momentum}", field="momentum", value=momentum)
-    return _BUILDERS[name](groups(model, weight_decay), lr, momentum, betas)
-
-
-def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups: those that decay first, then those that do not; an empty group is left out."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    plain = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    found = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    kept = [group for group in found if group["params"]]
-    if not kept:
+    if not (math.isfinite(backbone_lr_factor) and backbone_lr_factor > 0):
+        raise InvalidSpec(
+            f"backbone_lr_factor must be positive: {backbone_lr_factor}", field="backbone_lr_factor", value=backbone_lr_factor
+        )
+    slow = {id(parameter) for parameter in backbone} if backbone_lr_factor != 1 else set()
+    quick = groups([parameter for parameter in model.parameters() if id(parameter) not in slow], weight_decay)
+    slowed = groups([parameter for parameter in model.parameters() if id(parameter) in slow], weight_decay)
+    found = quick + [group | {"lr": lr * backbone_lr_factor} for group in slowed]
+    if not found:
         raise InvalidSpec("the model has no parameters to train", field="model")
-    return kept
+    return _BUILDERS[name](found, lr, momentum, betas)
+
+
+def groups(parameters: Collection[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups: those that decay first, then those that do not; an empty group is left out."""
+    decayed = [parameter for parameter in parameters if parameter.ndim >= 2]
+    plain = [parameter for parameter in parameters if parameter.ndim < 2]
+    return _filled([{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}])
+
+
+def _filled(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [group for group in found if group["params"]]

@@ -19,6 +19,18 @@ def shares(batches: Sequence[Any], *, shrink: int) -> Iterator[tuple[Any, float]
             yield piece, samples / sum(sizes) / len(batches)
 
 
+def grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of `size` batches, what one step works on; the last may be shorter."""
+    group = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def split(batch: Any, parts: int) -> list[Any]:
     """The batch cut along the first dimension of all its tensors into at most `parts` pieces of one structure."""
     pieces = min(parts, size(batch))

@@ -20,13 +20,24 @@ from arc.kit.seeding import derive
 Indices = npt.NDArray[np.int64]
 
 
-def balanced_weights(labels: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """One weight a sample such that every class that occurs is drawn equally often (1 / size of its class)."""
+def balanced_weights(labels: Sequence[Any] | npt.NDArray[Any], *, within: Sequence[Any] | None = None) -> npt.NDArray[np.float64]:
+    """One weight a sample such that every label that occurs is drawn equally often (1 / size of its class).
+
+    With `within` (a second label a sample, such as the site) the samples of one label are drawn so that each of these that occurs
+    among them comes equally often: the first balance holds exactly, the second inside each class.
+    """
     values = np.asarray(labels)
     if values.ndim != 1 or values.size == 0:
         raise InvalidSpec("labels must be a list with at least one class number", field="labels")
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / counts[inverse.reshape(-1)], dtype=np.float64)
+    if within is None:
+        return np.asarray(1.0 / counts[inverse.reshape(-1)], dtype=np.float64)
+    weights = np.empty(len(values), dtype=np.float64)
+    for label in range(len(counts)):
+        members = np.flatnonzero(inverse.reshape(-1) == label)
+        inner = balanced_weights(np.asarray(within)[members])
+        weights[members] = inner / inner.sum()
+    return weights
 
 
 class Order:

@@ -1,11 +1,12 @@
 """Schedules: the learning rate as a function of the step.
 
-A schedule is a factor on each group's own base rate. `constant` and `cosine` depend on the step alone;
+A schedule is a factor on each group's own base rate. `constant`, `cosine` and `step` depend on the step alone;
 `plateau` also on what it was told at the end of each epoch, and that is all its state. All warm up linearly:
 in step s of w the factor is (s + 1) / w (s from 0).
 
 cosine  floor + (1 - floor) * (1 + cos(pi * t)) / 2, with t from 0 after the warm-up to 1 at the last step
         (Loshchilov and Hutter, arXiv 1608.03983, without restarts).
+step    multiplied by `factor` after every `every_steps` steps that follow the warm-up, down to the floor.
 plateau multiplied by `factor` whenever `patience` epochs in a row brought nothing better, down to the floor.
 """
 
@@ -17,7 +18,7 @@ import torch
 from arc.core.errors import BadData, InvalidSpec
 from arc.kit.spec import Direction
 
-NAMES = ("constant", "cosine", "plateau")
+NAMES = ("constant", "cosine", "step", "plateau")
 
 
 class Schedule:
@@ -32,20 +33,24 @@ class Schedule:
         floor: float = 0.0,
         factor: float = 0.5,
         patience: int = 3,
+        every_steps: int = 1,
         direction: Direction = "min",
     ) -> None:
         if name not in NAMES:
             raise InvalidSpec(f"schedule {name[:60]!r} is not one of {', '.join(NAMES)}", field="schedule", value=name[:60])
         if total_steps < 1 or warmup_steps < 0:
             raise InvalidSpec("total_steps must be positive and warmup_steps not negative", field="total_steps", value=total_steps)
-        if not 0 <= floor <= 1 or not 0 < factor < 1 or patience < 1:
-            raise InvalidSpec("floor lies in 0..1, factor between 0 and 1, patience from 1 on", field="schedule", value=name)
+        if not 0 <= floor <= 1 or not 0 < factor < 1 or patience < 1 or every_steps < 1:
+            raise InvalidSpec(
+                "floor lies in 0..1, factor between 0 and 1, patience and every_steps from 1 on", field="schedule", value=name
+            )
         self.name = name
         self.total_steps = total_steps
         self.warmup_steps = min(warmup_steps, total_steps)
         self.floor = floor
         self.decay = factor
         self.patience = patience
+        self.every_steps = every_steps
         self.sign = 1.0 if direction == "max" else -1.0
         self._scale = 1.0
         self._best: float | None = None
@@ -59,6 +64,8 @@ class Schedule:
             return 1.0
         if self.name == "plateau":
             return max(self._scale, self.floor)
+        if self.name == "step":
+            return float(max(self.decay ** ((step - self.warmup_steps) // self.every_steps), self.floor))
         t = min(1.0, (step - self.warmup_steps) / max(1, self.total_steps - 1 - self.warmup_steps))
         return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * t))
 

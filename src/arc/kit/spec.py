@@ -24,6 +24,7 @@ class LoopSettings(BaseModel):
     min_delta: float = Field(0.0, ge=0, description="A change up to this size is no improvement.")
     clip_norm: float = Field(0.0, ge=0, description="Largest norm of the gradient over all parameters; 0 does not clip.")
     accumulate: int = Field(1, ge=1, description="Batches whose gradients make one step.")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="Decay of the running mean of the weights that is judged and kept; 0 keeps none.")
     precision: PrecisionName = Field("auto", description="auto is fp32 on a CPU, bf16 or fp16 on a GPU.")
     checkpoint_every_epochs: int = Field(1, ge=0, description="Epochs between checkpoints; 0 leaves it to the clock and the end.")
     checkpoint_every_s: float = Field(300.0, ge=0, description="Seconds between checkpoints inside an epoch; 0 never.")

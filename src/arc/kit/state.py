@@ -1,6 +1,6 @@
 """The state of a training: everything that decides how it goes on, taken and put back as one.
 
-Held here: model, optimiser, schedule, gradient scaler, early stopping, the sums of the epoch under way, the
+Held here: model, optimiser, the running mean of the weights when there is one, schedule, gradient scaler, early stopping, the sums of the epoch under way, the
 position (epoch, batch, step), the best weights so far, the history, and the state of the random generators.
 The best weights travel inside each checkpoint (once, when they are the current ones), because a resumed
 attempt is given one file and must be able to end with the best epoch of an attempt that died.
@@ -17,6 +17,7 @@ from arc.core.errors import BadData
 from arc.kit import seeding
 from arc.kit.checkpoint import put_optimizer, put_weights
 from arc.kit.early_stopping import EarlyStopping
+from arc.kit.ema import Ema
 from arc.kit.losses import LossWatch
 from arc.kit.schedule import Schedule
 
@@ -51,21 +52,26 @@ class TrainState:
     stopping: EarlyStopping
     losses: LossWatch
     data: str  # fingerprint of the batches
+    ema: Ema | None = None
     position: Position = field(default_factory=Position)
     best: Best | None = None
     history: list[dict[str, float | int | None]] = field(default_factory=list)
 
     def keep_best(self, value: float, *, weights: bool = True) -> None:
         """Remember this epoch as the best, and its weights if wanted, in main memory: a GPU may have none to spare."""
-        kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.model.state_dict().items()} if weights else {}
+        kept = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.judged().items()} if weights else {}
         self.best = Best(value, self.position.epoch, self.position.step, kept)
+
+    def judged(self) -> dict[str, torch.Tensor]:
+        """The weights that count: the running mean, or the model's own without one."""
+        return self.ema.weights if self.ema else dict(self.model.state_dict())
 
     def capture(self) -> dict[str, Any]:
         """The state as a nest for `checkpoint.save`; it refers to the living tensors, so write it at once."""
-        weights = dict(self.model.state_dict())
         best = self.best
         return {
-            "model": weights,
+            "model": dict(self.model.state_dict()),
+            "ema": self.ema.weights if self.ema else {},
             "optim": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else {},
@@ -75,7 +81,7 @@ class TrainState:
             "position": vars(self.position).copy(),
             "best": None
             if best is None
-            else vars(best) | {"weights": weights if best.weights and best.step == self.position.step else best.weights},
+            else vars(best) | {"weights": self.judged() if best.weights and best.step == self.position.step else best.weights},
             "history": self.history,
             "rng": seeding.rng_state(),
         }
@@ -87,6 +93,8 @@ class TrainState:
                 raise BadData("the checkpoint was written with other data, order or batch size", field="data")
             put_weights(self.model, state["model"])
             put_optimizer(self.optimizer, state["optim"])
+            if self.ema:
+                self.ema.restore(state.get("ema", {}))
             self.schedule.load_state_dict(state["schedule"])
             if self.scaler and state["scaler"]:
                 self.scaler.load_state_dict(state["scaler"])
