@@ -28,6 +28,7 @@ class Row:
 
 BUILTIN: list[Row] = [
     Row("data.checkout", "arc.data.track_spec:CHECKOUT", "arc.data.checkout:run"),
+    Row("data.drift", "arc.data.judge_spec:DRIFT", "arc.fundus.embed:run"),  # a model may be given, so by a room that knows networks
     Row("data.preprocess", "arc.data.derive_spec:PREPROCESS", "arc.data.preprocess:run"),
     Row("data.register", "arc.data.spec:REGISTER", "arc.data.register:run"),
     Row("data.split", "arc.data.derive_spec:SPLIT", "arc.data.resplit:run"),

@@ -35,6 +35,7 @@ _VARIABLES: Final = {
     ON_ACCENT: "var(--on-accent, #ffffff)",
 }
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_STEPS: Final = 200  # of a distribution function: more cannot be seen
 _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "font.size": 8.5,
@@ -182,6 +183,27 @@ def calibration(
         axes.scatter(x, y, s=sizes, color=ACCENT, linewidth=0, zorder=4)
         _unit_square(axes, "predicted probability", "observed frequency")
         return _svg(canvas, name, f"calibration: {int(np.isfinite(x).sum())} bins of predicted probability against observed frequency")
+
+
+def distributions(before: Sequence[float], after: Sequence[float], *, labels: tuple[str, str], x_label: str, name: str) -> Svg:
+    """Two samples, none of them empty: histograms over common bins, and beside them the share of each at or below a value."""
+    samples = [np.asarray(sample, dtype=float) for sample in (before, after)]
+    edges = np.histogram_bin_edges(np.concatenate(samples), bins=24)
+    shares = [np.histogram(sample, edges)[0] / len(sample) for sample in samples]
+    with mpl.rc_context(_STYLE):
+        canvas = Canvas(figsize=(6.6, 2.4), layout="constrained")
+        left, right = canvas.subplots(1, 2)
+        left.stairs(shares[0], edges, fill=True, color=MUTED, alpha=0.35, linewidth=0)
+        left.stairs(shares[1], edges, color=ACCENT, linewidth=1.8)
+        for sample, label, color in zip(samples, labels, (MUTED, ACCENT), strict=True):
+            steps = np.linspace(0, 1, min(len(sample), _STEPS) + 1)
+            right.step(np.quantile(sample, steps, method="inverted_cdf"), steps, where="post", color=color, label=_short(label, 30))
+        for axes, y_label in ((left, "share"), (right, "share at or below")):
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+            axes.set(xlabel=_short(x_label, 40), ylabel=y_label)
+        right.legend(loc="best", labelcolor=INK)
+        middles = " and ".join(f"{np.median(sample):.4g} ({label})" for sample, label in zip(samples, labels, strict=True))
+        return _svg(canvas, name, f"{x_label} of two samples, medians {middles}")
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:

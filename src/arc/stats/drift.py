@@ -247,8 +247,8 @@ class _Steps:
         values = np.concatenate([old, new])
         order = np.argsort(values, kind="stable")
         ends = np.flatnonzero(np.append(np.diff(values[order]) > 0, True))
-        steps = np.concatenate([np.full(len(old), 1 / len(old)), np.full(len(new), -1 / len(new))])
-        return cls(order, ends, steps[order].cumsum()[ends])
+        steps = np.repeat([len(new), -len(old)], [len(old), len(new)])  # whole numbers: equal samples are exactly 0 apart
+        return cls(order, ends, steps[order].cumsum()[ends] / (len(old) * len(new)))
 
     def deviations(self, old: Floats, new: Floats) -> Floats:
         """The largest change of the difference in each draw, from weights (draws, n) and (draws, m)."""

@@ -1,0 +1,100 @@
+"""Embed: what a classifier makes of a photograph before it decides, and the recipe data.drift with it.
+
+The embedding is what goes into the last linear layer of a network, whatever network it is. `data` compares photographs and may not
+know networks, so the arrow points the other way: the catalog names `run` here, which gives `arc.data.drift` a function
+when a model was given, and nothing otherwise. No wall is climbed and nothing is looked up by name.
+
+The photographs may be foreign files, so both sides go through the sandbox in the same way, into PNG files that are gone again
+when the network has seen them. They are made small there first, so an embedding here is near to what the model sees in an
+evaluation, and not to the last digit the same.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from arc.core.errors import BadData, Cancelled
+from arc.core.ports import RunContext
+from arc.core.recipe import Done
+from arc.data import drift, photographs
+from arc.data.judge_spec import DriftParams
+from arc.fundus.networks import standardised
+from arc.fundus.pictures import square
+from arc.fundus.predict import Classifier, load
+from arc.kit import device, sandbox
+
+_BATCH: Final = 48
+_LARGER: Final = 4  # times what the network sees: the size of the file in between
+
+
+def run(ctx: RunContext, params: DriftParams) -> Done:
+    """`arc.data.drift.run`, with the embedding of the model if one was given; BadData when it is no classifier of ours."""
+    try:
+        model = ctx.input("model")
+    except BadData:
+        return drift.run(ctx, params)
+    classifier = load(Path(model.path), device.pick(ctx.device))
+    return drift.run(ctx, params, embed=lambda files: embed(ctx, classifier, files))
+
+
+def embed(ctx: RunContext, classifier: Classifier, files: Sequence[Path]) -> NDArray[np.float64]:
+    """(n, d): the embedding of each photograph, a row of NaN where it cannot be converted.
+
+    BadData when none can be, or one brings the converter down; Cancelled when asked to stop.
+    """
+    rows: list[NDArray[np.float64] | None] = []
+    for begin in range(0, len(files), _BATCH):
+        if ctx.should_stop():
+            raise Cancelled(f"asked to stop after {begin} of {len(files)} photographs")
+        images = _images(ctx, files[begin : begin + _BATCH], classifier.card.input_size)
+        there = [image for image in images if image is not None]
+        vectors = iter(embedding(classifier.network, torch.stack(there), classifier.device)) if there else iter(())
+        rows += [None if image is None else next(vectors) for image in images]
+        ctx.progress(len(rows), len(files), unit="photograph")
+    width = next((len(row) for row in rows if row is not None), 0)
+    if not width:
+        raise BadData("no photograph can be shown to the model", field="inputs.model")
+    return np.array([np.full(width, np.nan) if row is None else row for row in rows])
+
+
+def embedding(network: nn.Module, images_u8: torch.Tensor, device: torch.device) -> NDArray[np.float64]:
+    """(n, d): what goes into the last linear layer for images n x 3 x S x S as bytes."""
+    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    seen: list[torch.Tensor] = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        with torch.no_grad():
+            network(standardised(images_u8, device))
+    finally:
+        hook.remove()
+    return np.asarray(seen[-1].double().cpu().numpy(), np.float64)
+
+
+def _images(ctx: RunContext, files: Sequence[Path], size: int) -> list[torch.Tensor | None]:
+    """Each photograph as the network takes it, 3 x size x size as bytes; None where it cannot be converted."""
+    rules = {"max_side_px": _LARGER * size, "max_megapixels": drift.MAX_MEGAPIXELS, "format": "png"}
+    with tempfile.TemporaryDirectory(dir=ctx.folder("pictures")) as folder:
+        tasks = [{"source": str(file), "target": str(Path(folder) / f"{number}.png")} for number, file in enumerate(files)]
+        answers = sandbox.parse(
+            photographs.convert_all,
+            tasks,
+            rules,
+            cpu_s=60 + 20 * len(tasks),
+            memory_mb=200 + int(drift.MAX_MEGAPIXELS * 16),
+            timeout_s=120.0 + 20 * len(tasks),
+            write_mb=500,
+            what="photographs",
+        )
+        return [None if "error" in answer else _image(task["target"], size) for task, answer in zip(tasks, answers, strict=True)]
+
+
+def _image(file: str, size: int) -> torch.Tensor:
+    picture = np.asarray(cv2.imread(file, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(square(picture, size).transpose(2, 0, 1)))
