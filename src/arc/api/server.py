@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from arc.api import (
     artifacts,
     audit,
+    dataset_work,
     datasets,
     evaluate,
     events,
@@ -35,7 +36,7 @@ from arc.core.errors import ArcError
 from arc.telemetry.numbers import Numbers
 
 ROUTERS = (
-    jobs.router, events.router, train.router, evaluate.router, experiments.router, datasets.router, recipes.router, artifacts.router,
+    jobs.router, events.router, train.router, evaluate.router, experiments.router, datasets.router, dataset_work.router, recipes.router, artifacts.router,
     leases.router, audit.router, settings.router, tokens.router, health.router,
 )  # fmt: skip
 

@@ -4,7 +4,6 @@ Five jobs, each waiting for the one before: archive, unpack, train, evaluate, re
 same queue as everyone's. With `--data` the archive, or the folder, is the user's own; it is only read.
 """
 
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from arc.cli.data_options import dataset_name, with_data_root
 from arc.cli.follow import exit_code, follow_all, outcome
 from arc.cli.options import Json, Workspace, examples, settings_of
 from arc.cli.output import document, facts, say
@@ -72,7 +72,7 @@ def demo(
     """Train, evaluate and report a real model: photographs in, verdict on held-out patients out."""
     settings = settings_of(workspace)
     plan = _plan(data, quick=quick, patients=patients, epochs=epochs, model=model, seed=seed)
-    with session(_with_data_root(settings, plan.data), engine=True) as link:
+    with session(with_data_root(settings, plan.data), engine=True) as link:
         steps = list(_submit(link, plan))
         jobs = follow_all(link, [(title, job.id) for title, job in steps], quiet=as_json)
     bad = next((job for job in jobs if exit_code(job)), None)
@@ -97,7 +97,7 @@ def _plan(data: Path | None, *, quick: bool, patients: int | None, epochs: int |
     return Plan(
         data=found,
         draw=_given(patients=patients),
-        unpack={"name": dataset_name(found), "source": str(found) if found else "drawn by data.synthetic_fundus"},
+        unpack={"name": dataset_name(found) if found else "synthetic", "source": str(found) if found else "drawn by data.synthetic_fundus"},
         train=_given(model=model, epochs=epochs),
         seed=seed,
         command=shlex.join(words),
@@ -106,22 +106,6 @@ def _plan(data: Path | None, *, quick: bool, patients: int | None, epochs: int |
 
 def _given(**params: Any) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
-
-
-def dataset_name(data: Path | None) -> str:
-    """A name for the dataset: that of the folder or archive, with what a name cannot hold taken out."""
-    if data is None:
-        return "synthetic"
-    stem = data.name
-    for ending in (".zip", ".tar", ".gz", ".bz2", ".xz", ".tgz", ".tbz2", ".txz"):
-        stem = stem.removesuffix(ending).removesuffix(".tar")
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).replace("..", ".").strip(".-_")[:64]
-    return kept or "photographs"
-
-
-def _with_data_root(settings: Settings, data: Path | None) -> Settings:
-    """The owner of this machine named the folder on his own command line: that declares it, for this run."""
-    return settings if data is None else settings.model_copy(update={"data_roots": [*settings.data_roots, data]})
 
 
 def _submit(link: Link, plan: Plan) -> Iterator[tuple[str, Job]]:

@@ -27,6 +27,7 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _CONNECT_S = 5.0
 _STREAM_SILENCE_S = 60.0  # four heartbeats
+_UPLOAD_SILENCE_S = 120.0  # the other side syncs a large file before it answers
 _STREAM_TRIES = 8  # in a row without a frame: about 25 s
 
 Params = Mapping[str, str | int | float | bool | None]
@@ -99,6 +100,17 @@ class Http:
         finally:
             part.unlink(missing_ok=True)
 
+    def upload(self, path: str, file: Path, *, params: Params) -> Any:
+        """The JSON that answers the bytes of a file, which are sent as they are read."""
+        limits = httpx.Timeout(_UPLOAD_SILENCE_S, connect=_CONNECT_S)
+        headers = {"Content-Type": "application/octet-stream"}
+        with file.open("rb") as body:
+            try:
+                response = self._pool.post(path, params=dict(params), content=body, headers=headers, timeout=limits)
+            except httpx.TransportError as error:
+                raise unreachable(self.url, _why(error)) from error
+        return self._good(response)
+
     def stream(self, path: str, *, last_id: str = "") -> Iterator[Frame]:
         """Frames over any number of connections, until the server says 204; ServiceDown when nobody answers for long."""
         silent = 0
@@ -159,6 +171,10 @@ class Http:
             response = self._pool.request(method, path, params=given, headers=headers, json=body, timeout=limits)
         except httpx.TransportError as error:
             raise unreachable(self.url, _why(error)) from error
+        return self._good(response, of_a_job=of_a_job)
+
+    def _good(self, response: httpx.Response, *, of_a_job: bool = False) -> Any:
+        """The JSON of an answer; raises what it says when it is an error."""
         found = self._json(response)
         if response.is_error and not (of_a_job and isinstance(found, dict) and "job_id" in found):
             raise problem(response.status_code, found, retry_after=response.headers.get("Retry-After"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from arc.core.clock import Clock
 from arc.core.dataset import DatasetVersion, SealedUse, Tracking, Validation
-from arc.core.errors import BadData
+from arc.core.errors import BadData, NotFound
 from arc.core.ids import check_name
 from arc.core.job import Job
 from arc.core.recipe import Done
@@ -48,6 +48,16 @@ class Datasets:
         with self.store.read() as tx:
             datasets.get(tx, name)
             return datasets.versions(tx, name)
+
+    def at(self, folder: Path) -> DatasetVersion | None:
+        """The version whose folder this is; None for any other folder."""
+        parts = Path(os.path.relpath(folder, os.path.realpath(self.layout.workspace))).parts
+        if len(parts) != 3 or parts[0] != "datasets" or not parts[2].isdigit():
+            return None
+        try:
+            return self.get(parts[1], int(parts[2]))
+        except NotFound:
+            return None
 
     def sealed_uses(self, name: str, version: int) -> list[SealedUse]:
         """The ledger of a version's sealed split, first use to last."""
