@@ -1,0 +1,117 @@
+"""What keeping a dataset costs: SHA-256 of its files with two threads, as registering needs it, and `dvc add` of the same folder.
+
+5,000 files of random bytes in 50 folders, once of 40 KB and once of 300 KB, just written and therefore in memory. The two take
+turns, in random order. Each `dvc add` gets a repository of its own (git init and dvc init are not counted), in a process
+that has imported DVC: `cold` is its first add, which also puts the files into its cache (by hard link, and by copy as DVC's own
+configuration has it where there are no reflinks); `again` adds the unchanged folder once more. `dvc add` hashes by MD5, with as
+many threads. The command line adds 1 to 1.5 s of imports to each.
+
+    python benchmarks/bench_register.py [--files 5000] [--rounds 5] [--folder /dev/shm]
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from arc.artifacts import tree
+
+THREADS = 2
+SIZES_KB = (40, 300)
+
+
+def fill(folder: Path, *, count: int, size_bytes: int) -> None:
+    """Files of random bytes, none like another."""
+    block = bytearray(os.urandom(size_bytes))
+    for number in range(count):
+        block[:8] = number.to_bytes(8, "big")
+        place = folder / f"{number % 50:02d}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:05d}.jpg").write_bytes(block)
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Wall seconds of one call."""
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def hashed(folder: Path) -> float:
+    """SHA-256 of every file and the list of them: what sealing a version costs."""
+    spent = seconds(lambda: tree.seal(folder, threads=THREADS))
+    (folder / tree.LIST).unlink()
+    return spent
+
+
+def added(folder: Path, *, link: str) -> tuple[float, float]:
+    """The first `dvc add` of the folder in a fresh repository, and another one."""
+    root = folder.parent
+    for stale in (root / ".git", root / ".dvc", root / "data.dvc", root / ".gitignore"):
+        subprocess.run(["rm", "-rf", stale], check=True)
+    subprocess.run(["git", "init", "--quiet", root], check=True)
+    Repo.init(str(root)).close()
+    config = {"core": {"checksum_jobs": THREADS, "site_cache_dir": str(root / ".dvc" / "tmp" / "notes")}, "cache": {"type": link}}
+    with Repo(str(root), config=config) as repo:
+        cold = seconds(lambda: repo.add(str(folder)))
+    with Repo(str(root), config=config) as repo:
+        again = seconds(lambda: repo.add(str(folder)))
+    return cold, again
+
+
+def dvc_after_new_files(folder: Path, link: str) -> tuple[float, float]:
+    """`added`, on files that no link to a cache has touched."""
+    fresh = folder.with_name("fresh")
+    subprocess.run(["cp", "--recursive", "--no-preserve=mode", folder, fresh], check=True)
+    subprocess.run(["rm", "-rf", folder], check=True)
+    fresh.rename(folder)
+    return added(folder, link=link)
+
+
+def median(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):6.2f} s [{min(values):.2f}-{max(values):.2f}]"
+
+
+def measure(root: Path, *, count: int, size_kb: int, rounds: int) -> None:
+    """Both by turns, and one line for each."""
+    folder = root / "data"
+    fill(folder, count=count, size_bytes=size_kb * 1000)
+    sha: list[float] = []
+    dvc: dict[str, list[tuple[float, float]]] = {"hardlink,copy": [], "reflink,copy": []}
+    for _ in range(rounds):
+        for turn in random.sample(["sha", *dvc], 3):
+            if turn == "sha":
+                sha.append(hashed(folder))
+            else:
+                dvc[turn].append(dvc_after_new_files(folder, turn))
+    print(f"{count} files of {size_kb} KB, {THREADS} threads, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(f"  SHA-256 of all, and the list       {median(sha)}")
+    for link, times in dvc.items():
+        cold, again = zip(*times, strict=True)
+        ratios = statistics.median(one / base for one, base in zip(cold, sha, strict=True))
+        print(f"  dvc add, {link:14} cold       {median(list(cold))}   {ratios:.1f} times the hashing")
+        print(f"  dvc add, {link:14} again      {median(list(again))}")
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--files", type=int, default=5000)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--folder", type=Path, default=Path.cwd(), help="on the disk to measure on")
+    asked = options.parse_args()
+    for size_kb in SIZES_KB:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as name:
+            measure(Path(name), count=asked.files, size_kb=size_kb, rounds=asked.rounds)
+
+
+if __name__ == "__main__":
+    main()
