@@ -285,6 +285,21 @@ def _some_archive(app: App) -> dict[str, str]:
     return {"archive": f"path:{os.path.realpath(path)}"}
 
 
+def test_an_upload_goes_after_a_week_unless_a_job_waits_for_it(app: App, clock: FakeClock) -> None:
+    folder = app.layout.workspace / "imports"
+    folder.mkdir()
+    waited, alone, own = (folder / name for name in ("upload_1.zip", "upload_2.zip", "mine.zip"))
+    for file in (waited, alone, own):
+        file.write_bytes(b"PK")
+    request = JobRequest(recipe="data.unpack", params={"name": "eyes"}, inputs={"archive": f"path:{os.path.realpath(waited)}"})
+    app.jobs.submit(request, actor="test")
+    clock.advance(unix(SystemClock().now()) - unix(clock.now()) + 6 * DAY_S)
+    assert gone(clean(app), "leftover") == []
+    clock.advance(1.1 * DAY_S)
+    assert gone(clean(app), "leftover") == ["imports/upload_2.zip"]
+    assert [file.exists() for file in (waited, alone, own)] == [True, False, True]
+
+
 def test_the_schedule_runs_once_a_day_and_takes_a_broken_experiment_only_after_the_retention(app: App, clock: FakeClock) -> None:
     failed(app)
     first = app.cleaning.scheduled()

@@ -127,7 +127,7 @@ UNPACK = RecipeSpec(
     purpose="data",
     inputs={"archive": InputSpec("archive", help="A ZIP, TAR (gz, bz2, xz, zst), 7z or .mat file, or a folder.")},
     outputs={"dataset": "dataset"},
-    needs=Needs(role="light", memory_gb=1.0, threads=1),
+    needs=Needs(role="light", memory_gb=2.0, threads=2),
 )
 
 REGISTER = RecipeSpec(

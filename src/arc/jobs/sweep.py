@@ -4,6 +4,7 @@ temporary files      of writers that were killed; a whole file has another name
 folders set aside    to be deleted: what was deleted goes, what was not (its row is there) comes back to its place
 staging folders      of jobs that completed: all they made was published before their rows said so
 dataset folders      put in place by a job that did not complete, so that no row names them
+uploads              a week old, that no job waits for
 
 A thing goes only when this store shows where it came from. A store that is newer than the workspace, or that was
 brought back from a backup, knows too little of the files, and its ignorance deletes nothing.
@@ -18,9 +19,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from arc import catalog
 from arc.core.cleaning import Finding
 from arc.core.clock import from_unix
 from arc.core.errors import NotFound
+from arc.core.inputs import parse_input
 from arc.core.job import Job
 from arc.core.states import JobStatus
 from arc.jobs import publish
@@ -32,10 +35,10 @@ from arc.store import jobs as rows
 from arc.store.engine import Tx
 
 AGE = timedelta(days=1)
+_UPLOAD_AGE = timedelta(days=7)  # a failed job may be resumed, and reads it again
 _ATTEMPT = re.compile(r"(?P<job>.+)\.(?P<number>\d+)")
 _PART_OF_BYTES = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{8}")
 _HOMES = ("experiments", "jobs")
-_MAKES_DATASETS = "data.unpack"
 
 Act = Literal["unlink", "remove", "retire", "restore"]
 
@@ -81,15 +84,16 @@ def find(tx: Tx, *, layout: Layout, now: datetime, attended: Callable[[], Collec
             yield Leftover(path, "unlink", "a file that was being put away when its process ended")
     for room in ("datasets", "sealed"):
         yield from _unnamed_datasets(tx, layout.workspace / room, now)
+    yield from _uploads(tx, layout.workspace / "imports", now)
 
 
-def _is_old(path: Path, now: datetime) -> bool:
-    """Whether nobody has written, moved or linked it for a day."""
+def _is_old(path: Path, now: datetime, *, age: timedelta = AGE) -> bool:
+    """Whether nobody has written, moved or linked it for a day, or for `age`."""
     try:
         state = path.lstat()
     except FileNotFoundError:
         return False
-    return from_unix(max(state.st_mtime, state.st_ctime)) < now - AGE
+    return from_unix(max(state.st_mtime, state.st_ctime)) < now - age
 
 
 def _aside(tx: Tx, room: Path, now: datetime) -> Iterator[Leftover]:
@@ -147,11 +151,37 @@ def _maker(tx: Tx, name: str, path: Path) -> Job | None:
     for status in (JobStatus.FAILED, JobStatus.CANCELLED):
         cursor = None
         while True:
-            page = rows.page(tx, statuses=(status,), recipe=_MAKES_DATASETS, limit=200, cursor=cursor)
+            page = rows.page(tx, statuses=(status,), limit=200, cursor=cursor)
             for job in page.items:
-                if job.params.get("name") == name and job.started_at and job.completed_at and job.started_at <= came <= job.completed_at:
+                if _makes(job, name) and job.started_at and job.completed_at and job.started_at <= came <= job.completed_at:
                     return job
             cursor = page.next_cursor
             if cursor is None:
                 break
     return None
+
+
+def _makes(job: Job, name: str) -> bool:
+    """Whether the job was to make a version of the dataset: one it names, or else that of its input."""
+    if "dataset" not in catalog.spec(job.recipe).outputs.values():
+        return False
+    given = job.params.get("name")
+    return given == name if given else any(parse_input(ref, field="inputs").target == name for ref in job.inputs.values())
+
+
+def _uploads(tx: Tx, room: Path, now: datetime) -> Iterator[Leftover]:
+    """What was sent a week ago, unless a job that is not over still names it."""
+    waiting = {ref.removeprefix("path:") for job in _open_jobs(tx) for ref in job.inputs.values()}
+    for path in sorted(room.glob("*upload_*")):
+        if path.is_file() and not path.is_symlink() and _is_old(path, now, age=_UPLOAD_AGE) and str(path.resolve()) not in waiting:
+            yield Leftover(path, "unlink", "an upload that no job waits for any more")
+
+
+def _open_jobs(tx: Tx) -> Iterator[Job]:
+    cursor = None
+    while True:
+        page = rows.page(tx, statuses=(JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING), limit=200, cursor=cursor)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
