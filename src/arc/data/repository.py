@@ -3,13 +3,13 @@
 DVC keeps the bytes (in `.dvc/cache`, and in a remote when they are pushed), git the small `.dvc` files that name them.
 `.gitignore` lists what may be committed and shuts everything else out: a photograph, a secret or the database can never
 come in by accident. (`?*` stands in it where `*` would do for git: DVC asks about `datasets/eyes/`, which `/datasets/*/*`
-matches with nothing behind the slash, and would then find no version.) What is true of this machine alone (how files are linked, where DVC keeps its notes) is in
-`.dvc/config.local`, which is not committed; credentials of a remote belong there too.
+matches with nothing behind the slash, and would then find no version.) What is true of this machine alone, how files are
+linked and where DVC keeps its notes, is in `.dvc/config.local`, which is not committed; credentials of a remote belong there.
 
 With DVC 3.67 the cache type `reflink,hardlink,copy` copies every byte on a file system without reflinks, so the first
 kind that works is chosen here. A hard link costs no space; DVC makes such files read-only, because a change would go
-through to its cache. A killed process leaves no lock: both are held by the kernel. Imported by attempts alone, since
-importing DVC takes a second.
+through to its cache. A killed process leaves neither the lock of the turn nor DVC's own, which the kernel holds; git's
+index lock it does leave, and an old one is taken away. Imported by attempts alone, since importing DVC takes a second.
 """
 
 import fcntl
@@ -117,7 +117,7 @@ def turn(root: Path, ctx: RunContext) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise LockError("") from None
+                raise LockError("another attempt has its turn") from None
 
         patiently(ctx, take)
         yield
