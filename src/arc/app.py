@@ -139,7 +139,7 @@ def build(
     )
     available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders if system.read_gpus() else None)}
     _check_backend(settings.backend, available)
-    resolver = Resolver(layout, artifacts, clock, settings.dvc_remote)
+    resolver = Resolver(layout, artifacts, clock, dvc_remote=settings.dvc_remote, max_extracted_gb=settings.max_extracted_gb)
     claimer = Claimer(layout, admission, resolver, clock, settings.backend, settings.lease_ttl_s)
     intervals = Intervals(settings.lease_ttl_s, settings.sample_interval_s, settings.upkeep_interval_s, settings.shutdown_s)
     engine = Engine(house, claimer, available, intervals)

@@ -90,7 +90,7 @@ def make(app: App, number: int, files: Mapping[str, bytes]) -> DatasetVersion:
 def resolved(app: App, recipe: str, ref: str) -> ResolvedInput:
     job = store_values.job(f"job_{recipe}_{ref}", recipe=recipe, inputs={"dataset": f"dataset:{ref}"})
     with app.store.write() as tx:
-        return Resolver(app.layout, app.artifacts, app.clock, app.settings.dvc_remote).resolve(tx, job, 1)["dataset"]
+        return Resolver(app.layout, app.artifacts, app.clock, dvc_remote=app.settings.dvc_remote).resolve(tx, job, 1)["dataset"]
 
 
 def keep(app: App, ref: str = "eyes@1", *, push: bool = True) -> dict[str, Any]:

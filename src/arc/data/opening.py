@@ -38,10 +38,11 @@ def open_source(ctx: RunContext, params: UnpackParams, source: Path, work: Path)
     ctx.phase("unpack")
     if _is_matlab(source):
         return _with_matlab(params, Opened(source.parent, "mat", size, mapping=params.mapping), work, [source])
+    house = float(str(ctx.input("archive").info.get("max_extracted_gb", params.max_extracted_gb)))  # the setting of that name
     out = archive.unpack(
         source,
         work / "members",
-        limits=Limits(bytes_out=int(params.max_extracted_gb * 1e9), files=params.max_files),
+        limits=Limits(bytes_out=int(min(params.max_extracted_gb, house) * 1e9), files=params.max_files),
         tell=_Teller(ctx),
         nested=params.nested_archives,
     )

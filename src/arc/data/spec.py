@@ -97,7 +97,9 @@ class UnpackParams(NamedParams, LayoutParams, SplitParams):
         512, ge=32, le=20_000, description="Longest side after conversion, in pixels; smaller ones stay as they are, and all when null."
     )
     image_format: Literal["jpeg", "png"] = Field("jpeg", description="How converted photographs are kept: jpeg (quality 95) or png.")
-    max_extracted_gb: float = Field(10.0, gt=0, le=10_000, description="Most bytes an archive may unpack to, in GB.")
+    max_extracted_gb: float = Field(
+        10.0, gt=0, le=10_000, description="Most bytes an archive may unpack to, in GB; the setting of this name is never exceeded."
+    )
     max_files: int = Field(20_000, ge=1, le=5_000_000, description="Most members an archive or folder may have.")
     max_megapixels: float = Field(50.0, gt=0, le=1000, description="Largest photograph, in million pixels, read from its header.")
     nested_archives: int = Field(0, ge=0, le=3, description="How deep archives in the archive are unpacked; 0 only reports them.")

@@ -25,10 +25,11 @@ from arc.store.engine import Tx
 class Resolver:
     """Turns references into checked paths."""
 
-    def __init__(self, layout: Layout, store: ArtifactStore, clock: Clock, dvc_remote: str = "") -> None:
+    def __init__(self, layout: Layout, store: ArtifactStore, clock: Clock, *, dvc_remote: str = "", max_extracted_gb: float = 10.0) -> None:
         self._layout = layout
         self._artifacts = store
         self._clock = clock
+        self._max_extracted_gb = max_extracted_gb
         self._dvc_remote = dvc_remote or "dvc-remote"  # a folder of the workspace where the settings name no other
 
     def resolve(self, tx: Tx, job: Job, number: int) -> dict[str, ResolvedInput]:
@@ -51,9 +52,10 @@ class Resolver:
                 self._open_sealed(tx, job, number, version, purpose)
             told = self._tracking(tx, version) if wanted.tracking else {}
             return self._dataset(version, splits, str(ref), gone=wanted.gone, told=told)
+        info: dict[str, object] = {"max_extracted_gb": self._max_extracted_gb} if wanted.kind == "archive" else {}
         if ref.scheme == "artifact":
-            return ResolvedInput(ref=str(ref), path=str(self._artifacts.path(ref.target)), digest=ref.target)
-        return ResolvedInput(ref=str(ref), path=str(self._layout.named(ref.target, field=f"inputs.{name}")))
+            return ResolvedInput(ref=str(ref), path=str(self._artifacts.path(ref.target)), digest=ref.target, info=info)
+        return ResolvedInput(ref=str(ref), path=str(self._layout.named(ref.target, field=f"inputs.{name}")), info=info)
 
     def _output_of(self, tx: Tx, ref: InputRef, name: str) -> InputRef:
         job = rows.get(tx, ref.target)

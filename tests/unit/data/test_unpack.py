@@ -161,3 +161,10 @@ def test_params_say_what_is_wrong() -> None:
         UnpackParams(train_share=0.5, val_share=0.5, sealed_share=0.5)
     with pytest.raises(ValueError, match="not a name"):
         UnpackParams(name="../x")
+
+
+def test_the_setting_bounds_what_a_job_may_unpack(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "eyes.zip", clinic())
+    ctx = FolderContext(tmp_path / "work", inputs={"archive": given(archive, info={"max_extracted_gb": 1e-6})})
+    with pytest.raises(TooLarge, match="max_extracted_gb"):
+        unpack.run(ctx, UnpackParams(name="eyes", max_extracted_gb=10.0))
