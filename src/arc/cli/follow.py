@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from arc.cli.board import Board, board
+from arc.cli.dataset_outcome import dataset_outcome, failed_validation, is_dataset_work
 from arc.cli.output import complain, document, number, say
 from arc.cli.session import Interrupted, Link
 from arc.cli.verdict import is_verdict, verdict
@@ -57,7 +58,9 @@ def needs_first(client: Client, job: Job) -> list[Job]:
 
 
 def exit_code(job: Job) -> int:
-    """0 completed, 1 failed, 4 cancelled; 3 for one that is not over."""
+    """0 completed, 1 failed or a dataset that does not hold, 4 cancelled; 3 for one that is not over."""
+    if failed_validation(job):
+        return 1
     return _EXIT.get(job.status, 3)
 
 
@@ -65,6 +68,8 @@ def outcome(job: Job) -> None:
     """How a job ended: its metrics, or why it did not complete and what to do next."""
     if is_verdict(job):
         verdict(job)
+    elif is_dataset_work(job):
+        dataset_outcome(job)
     elif job.status is JobStatus.COMPLETED:
         shown = "  ".join(f"{name} {number(value)}" for name, value in (job.metrics or {}).items() if isinstance(value, int | float))
         say(f"{job.id} completed" + (f"  {shown}" if shown else ""))

@@ -66,7 +66,9 @@ class PreprocessParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str | None = Field(None, min_length=1, max_length=128, description="Name of the new dataset; that of the old one when null.")
-    steps: tuple[Step, ...] = Field(DEFAULT_STEPS, strict=False, max_length=16, description="What is done to each photograph, in order; masks go along.")
+    steps: tuple[Step, ...] = Field(
+        DEFAULT_STEPS, strict=False, max_length=16, description="What is done to each photograph, in order; masks go along."
+    )
     drop_ungradable: bool = Field(
         False, description="Leave out photographs whose quality score is too low; otherwise they are only flagged."
     )

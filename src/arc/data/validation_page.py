@@ -53,11 +53,14 @@ def _numbers(subject: Subject, found: list[Check]) -> list[Number]:
 
 
 def _overview(found: list[Check]) -> Section:
-    rows = [
-        (check.name, check.title, check.examined, len(check.failures), len(check.warnings), "passed" if check.passed else "failed")
-        for check in found
-    ]
+    rows = [(check.name, check.title, check.examined, len(check.failures), len(check.warnings), _answer(check)) for check in found]
     return Section("Checks", [Table(("check", "question", "examined", "failures", "warnings", "answer"), rows)])
+
+
+def _answer(check: Check) -> str:
+    if not check.passed:
+        return "failed"
+    return "passed" if check.examined else "not asked"
 
 
 def _section(check: Check, pictures: Mapping[str, bytes]) -> Section:
