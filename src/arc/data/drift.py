@@ -9,17 +9,18 @@ says which. `hold` is what a rollout may wait for: some feature has drifted, or 
 happens in about 2 of 100 comparisons at the usual confidence of .99. It never says that a model got worse, only that
 nobody has shown that it did not.
 
-The odd case: a folder is compared as it came, a version as it is kept, and `data.unpack` makes pictures smaller and encodes them again.
-So width, height and bytes of a folder are compared and told, and do not count towards `hold`.
+The odd case: a folder holds photographs as they came, a version as they are kept, so a folder is taken in like the version first
+(`arc.data.drift_recent`).
 
 The embedding of a classifier is compared when somebody brings one: a room of its own (`arc.fundus.embed`) knows networks, and this
 one may not know it. That room calls `run` with a function, and is what the catalog names as the recipe.
 
-Not covered: DICOM files in a folder (told as unreadable), the photographs of a sealed split, and what patients a folder shows:
-each photograph in it counts as a patient.
+Not covered: the photographs of a sealed split, and what patients a folder shows: each photograph counts as one, unless it is DICOM
+and says whose it is.
 """
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -31,19 +32,16 @@ from arc.core.errors import BadData
 from arc.core.inputs import ResolvedInput
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.data import drift_page, look, manifest, tree
+from arc.data import drift_page, look, manifest
 from arc.data.drift_judged import Compared, Comparison, Embedded, Photographs
+from arc.data.drift_recent import MAX_MEGAPIXELS, Recent, take_in
 from arc.data.features import FEATURES
 from arc.data.judge_spec import DriftParams
-from arc.data.names import words_of
 from arc.data.publish import version_of
 from arc.kit import report
 from arc.stats.drift import check_draws, ks_all, psi_all
 from arc.stats.mmd import mmd
 
-MAX_MEGAPIXELS: Final = 50.0
-_STORED: Final = frozenset({"width", "height", "bytes"})  # what a version changes when it takes a photograph in
-_MOST_FILES: Final = 200_000
 _MOST_EMBEDDED: Final = 1000  # photographs of each side, drawn: the test holds all pairs at once
 _NAMED: Final = 50  # unreadable files that are named
 
@@ -64,16 +62,17 @@ def run(ctx: RunContext, params: DriftParams, *, embed: Embed | None = None) -> 
         raise BadData("give exactly one of the inputs current and recent", field="inputs.current")
     ctx.phase("look")
     old = version(ctx, ctx.input("reference"))
-    new = version(ctx, current) if current is not None else folder(ctx, Path(ctx.input("recent").path))
-    ctx.phase("compare")
-    found = compare(old, new, params, seed=ctx.seed)
-    if embed is not None:
-        ctx.phase("embed")
-        found = found.with_embedding(_embedded(old, new, embed, params, seed=ctx.seed))
-    ctx.phase("report")
+    with tempfile.TemporaryDirectory(dir=ctx.folder("recent")) as into:
+        new = version(ctx, current) if current is not None else _recent(ctx, Path(into))
+        ctx.phase("compare")
+        found = compare(old, new, params, seed=ctx.seed)
+        if embed is not None:
+            ctx.phase("embed")
+            found = found.with_embedding(_embedded(old, new, embed, params, seed=ctx.seed))
+        ctx.phase("report")
+        page = drift_page.page(found, params, max_megapixels=MAX_MEGAPIXELS)
     said = told(found, params)
     ctx.save("drift.json", "result", lambda path: _write(path, said))
-    page = drift_page.page(found, params, max_megapixels=MAX_MEGAPIXELS)
     ctx.save("drift.html", "report", lambda path: report.write(path, page))
     most = max(one.psi.value or 0.0 for one in found.features)
     return Done(metrics={"drifted_features": len(found.drifted), "max_psi": most, "hold": float(found.hold)}, result=said)
@@ -99,7 +98,6 @@ def compare(reference: Photographs, current: Photographs, params: DriftParams, *
                 for word, so in (("ks", (one.interval.low or 0.0) > 0), ("psi", (index.low or 0.0) >= params.psi_limit))
                 if so
             ),
-            counts=current.converted or name not in _STORED,
         )
         for name, one, index in zip(FEATURES, tested, indices, strict=True)
     ]  # fmt: skip
@@ -134,32 +132,32 @@ def version(ctx: RunContext, given: ResolvedInput) -> Photographs:
     """The photographs of a version that are not sealed."""
     about = version_of(given)
     rows = [(Path(table).parent, row) for split, table in given.splits.items() if split != "sealed" for row in manifest.read(Path(table))]
-    files = [(row.file, folder / row.file, row.patient) for folder, row in rows]
-    return _seen(ctx, about.ref, files, patients_known=about.patients_known, converted=True)
+    files = [Recent(row.file, folder / row.file, row.patient) for folder, row in rows]
+    return _seen(ctx, about.ref, files, patients_known=about.patients_known)
 
 
-def folder(ctx: RunContext, root: Path) -> Photographs:
-    """Every picture below a folder, whatever the folders are called; TooLarge when it has more than 200,000 files."""
-    files = tree.look(root, most_files=_MOST_FILES, words=words_of({})).pictures
-    return _seen(ctx, root.name, [(str(file), root / file, str(file)) for file in files], patients_known=False, converted=False)
+def _recent(ctx: RunContext, into: Path) -> Photographs:
+    root = Path(ctx.input("recent").path)
+    files = take_in(ctx, root, version_of(ctx.input("reference")), into=into)
+    return _seen(ctx, root.name, files, patients_known=False)
 
 
-def _seen(
-    ctx: RunContext, name: str, files: Sequence[tuple[str, Path, str]], *, patients_known: bool, converted: bool
-) -> Photographs:  # fmt: skip
-    seen = look.look(ctx, [(path, None) for _, path, _ in files], max_megapixels=MAX_MEGAPIXELS)
-    read = [(file, path, patient, one.features) for (file, path, patient), one in zip(files, seen, strict=True) if one.features is not None]
+def _seen(ctx: RunContext, name: str, files: Sequence[Recent], *, patients_known: bool) -> Photographs:
+    whole = [one for one in files if not one.error]
+    seen = look.look(ctx, [(one.path, None) for one in whole], max_megapixels=MAX_MEGAPIXELS)
+    read = [(one, it.features) for one, it in zip(whole, seen, strict=True) if it.features is not None]
     if not read:
         raise BadData(f"no photograph of {name} can be read ({len(files)} were tried)", field="inputs", value=name)
+    errors = {one.file: it.error for one, it in zip(whole, seen, strict=True) if it.features is None}
+    errors |= {one.file: one.error for one in files if one.error}
     return Photographs(
         name=name,
-        files=tuple(file for file, *_ in read),
-        paths=tuple(path for _, path, *_ in read),
-        patients=tuple(patient for _, _, patient, _ in read),
+        files=tuple(one.file for one, _ in read),
+        paths=tuple(one.path for one, _ in read),
+        patients=tuple(one.patient for one, _ in read),
         patients_known=patients_known,
-        converted=converted,
-        values=np.array([[measured[feature] for feature in FEATURES] for *_, measured in read]),
-        unreadable=tuple((file, one.error) for (file, *_), one in zip(files, seen, strict=True) if one.features is None),
+        values=np.array([[features[feature] for feature in FEATURES] for _, features in read]),
+        unreadable=tuple(sorted(errors.items())),
     )
 
 
@@ -209,7 +207,6 @@ def _feature(found: Comparison, one: Compared) -> dict[str, Any]:
         "psi": one.psi.as_dict(),
         "drifted": one.drifted,
         "because": list(one.because),
-        "counts": one.counts,
         "quartiles": quartiles,
     }
 

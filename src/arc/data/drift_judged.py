@@ -20,7 +20,6 @@ class Photographs:
     paths: tuple[Path, ...]
     patients: tuple[str, ...]  # of each; its own name where that is not known
     patients_known: bool
-    converted: bool  # whether they are kept as ARC keeps photographs; those of a folder are as they came
     values: NDArray[np.float64]  # (photographs, FEATURES)
     unreadable: tuple[tuple[str, str], ...] = ()  # file and why
 
@@ -37,7 +36,6 @@ class Compared:
     ks: Tested
     psi: Interval
     because: tuple[str, ...]  # ks, psi: whose bound says that it has drifted; none when it has not
-    counts: bool  # towards hold
 
     @property
     def drifted(self) -> bool:
@@ -70,13 +68,13 @@ class Comparison:
 
     @property
     def drifted(self) -> tuple[str, ...]:
-        """The features that have drifted, those that do not count towards hold too."""
+        """The features that have drifted."""
         return tuple(one.feature for one in self.features if one.drifted)
 
     @property
     def hold(self) -> bool:
         """Whether there is a reason to wait: evidence of drift, never the lack of photographs (that is `enough`)."""
-        return any(one.drifted and one.counts for one in self.features) or (self.embedding is not None and self.embedding.drifted)
+        return bool(self.drifted) or (self.embedding is not None and self.embedding.drifted)
 
     @property
     def enough(self) -> bool:

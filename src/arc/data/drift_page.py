@@ -58,15 +58,14 @@ def page(found: Comparison, params: DriftParams, *, max_megapixels: float) -> Re
 
 
 def _verdict(found: Comparison) -> str:
-    named = ", ".join(one.feature for one in found.features if one.drifted and one.counts)
+    named = ", ".join(found.drifted)
     if found.embedding is not None and found.embedding.drifted:
         named = f"{named}, the embedding" if named else "the embedding"
     if named:
         return f"{found.current.name} is not like {found.reference.name}: {named} drifted. Hold until somebody has looked."
     if not found.enough:
         return f"Not enough to say: there are fewer than {LEAST_GROUPS} patients on one side."
-    aside = " Sizes differ, which a folder that was not taken in yet may." if found.drifted else ""
-    return f"Nothing was found in {found.current.name} that chance does not explain.{aside}"
+    return f"Nothing was found in {found.current.name} that chance does not explain."
 
 
 def _tone(found: Comparison) -> Tone:
@@ -133,7 +132,7 @@ def _range(one: Interval) -> str:
 def _answer(one: Compared) -> str:
     if not one.drifted:
         return "as before" if one.ks.p is not None else "not enough"
-    return f"drifted ({' and '.join(word.upper() for word in one.because)})" + ("" if one.counts else ", does not count")
+    return f"drifted ({' and '.join(word.upper() for word in one.because)})"
 
 
 def _section(one: Compared, found: Comparison, tiles: list[Tile]) -> Section:
@@ -197,9 +196,4 @@ def _not_shown(found: Comparison) -> list[str]:
         "That a model got worse: these numbers say nothing of labels. Nor that it did not where nothing was found.",
         "Drift that none of these numbers see, such as another disease or another age.",
         *(f"Patients of {side.name}: they are not known, and each photograph counts as one." for side in sides if not side.patients_known),
-        *(
-            [f"Width, height and bytes of {found.current.name} as a reason to hold: it was not taken in as {found.reference.name} was."]
-            if not found.current.converted
-            else []
-        ),
     ]

@@ -33,7 +33,7 @@ from arc.data.splits import SPLITS
 QUALITY: Final = "quality.csv"
 QUALITY_COLUMNS: Final = ("file", "score", "ungradable", "reason")
 JPEG: Final = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-_PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 3)
+PNG: Final = (cv2.IMWRITE_PNG_COMPRESSION, 3)
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _one(task: _Task, params: PreprocessParams) -> _Made:
         return _Made(task, None, judged)
     frame = steps.take(image, params.steps, mask=mask, field=field)
     pixels = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-    digest, size = _write(task.target / task.file, pixels, _PNG if params.image_format == "png" else JPEG)
-    mask_digest = _write(task.target / task.mask, frame.mask, _PNG)[0] if frame.mask is not None else ""
+    digest, size = _write(task.target / task.file, pixels, PNG if params.image_format == "png" else JPEG)
+    mask_digest = _write(task.target / task.mask, frame.mask, PNG)[0] if frame.mask is not None else ""
     new = {"file": task.file, "sha256": digest, "bytes": size, "mask": task.mask, "mask_sha256": mask_digest}
     return _Made(task, task.old.model_copy(update=new), judged)
 

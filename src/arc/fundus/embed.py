@@ -23,12 +23,12 @@ from torch import nn
 from arc.core.errors import BadData, Cancelled
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.data import drift, photographs
+from arc.data import drift, drift_recent
 from arc.data.judge_spec import DriftParams
 from arc.fundus.networks import standardised
 from arc.fundus.pictures import square
 from arc.fundus.predict import Classifier, load
-from arc.kit import device, sandbox
+from arc.kit import device
 
 _BATCH: Final = 48
 _LARGER: Final = 4  # times what the network sees: the size of the file in between
@@ -47,7 +47,7 @@ def run(ctx: RunContext, params: DriftParams) -> Done:
 def embed(ctx: RunContext, classifier: Classifier, files: Sequence[Path]) -> NDArray[np.float64]:
     """(n, d): the embedding of each photograph, a row of NaN where it cannot be converted.
 
-    BadData when none can be, or one brings the converter down; Cancelled when asked to stop.
+    BadData when none can be; Cancelled when asked to stop.
     """
     rows: list[NDArray[np.float64] | None] = []
     for begin in range(0, len(files), _BATCH):
@@ -79,19 +79,10 @@ def embedding(network: nn.Module, images_u8: torch.Tensor, device: torch.device)
 
 def _images(ctx: RunContext, files: Sequence[Path], size: int) -> list[torch.Tensor | None]:
     """Each photograph as the network takes it, 3 x size x size as bytes; None where it cannot be converted."""
-    rules = {"max_side_px": _LARGER * size, "max_megapixels": drift.MAX_MEGAPIXELS, "format": "png"}
+    rules = {"max_side_px": _LARGER * size, "max_megapixels": drift_recent.MAX_MEGAPIXELS, "format": "png"}
     with tempfile.TemporaryDirectory(dir=ctx.folder("pictures")) as folder:
         tasks = [{"source": str(file), "target": str(Path(folder) / f"{number}.png")} for number, file in enumerate(files)]
-        answers = sandbox.parse(
-            photographs.convert_all,
-            tasks,
-            rules,
-            cpu_s=60 + 20 * len(tasks),
-            memory_mb=200 + int(drift.MAX_MEGAPIXELS * 16),
-            timeout_s=120.0 + 20 * len(tasks),
-            write_mb=500,
-            what="photographs",
-        )
+        answers = drift_recent.convert(tasks, rules)
         return [None if "error" in answer else _image(task["target"], size) for task, answer in zip(tasks, answers, strict=True)]
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from arc.core.errors import BadData, InvalidSpec
 from arc.core.inputs import ResolvedInput
 from arc.core.recipe import Done
-from arc.data import drift, manifest, synthetic, unpack
+from arc.data import drift, manifest, preprocess, synthetic, unpack
+from arc.data.derive_spec import PreprocessParams
 from arc.data.judge_spec import DriftParams
 from arc.data.spec import SyntheticFundusParams, UnpackParams
 from tests.unit.data.context import FolderContext
@@ -36,6 +37,12 @@ def version(root: Path, *, seed: int, patients: int = 40) -> ResolvedInput:
 @pytest.fixture(scope="module")
 def eyes(tmp_path_factory: pytest.TempPathFactory) -> ResolvedInput:
     return version(tmp_path_factory.mktemp("eyes"), seed=1)
+
+
+def sealed_too(given: ResolvedInput) -> ResolvedInput:
+    """The version with its sealed part, as a recipe that makes versions is given it."""
+    sealed = Path(given.path).parent / "sealed"
+    return given.model_copy(update={"sealed_path": str(sealed), "splits": given.splits | {"sealed": str(sealed / "sealed.csv")}})
 
 
 def others(given: ResolvedInput, into: Path, change: Change = lambda picture: picture, *, split: str = "val") -> ResolvedInput:
@@ -92,11 +99,26 @@ def test_a_version_is_where_it_was_against_itself(eyes: ResolvedInput, tmp_path:
     assert done.result["current"]["patients"] == 24
 
 
-def test_sizes_of_a_folder_are_told_and_no_reason_to_hold(eyes: ResolvedInput, tmp_path: Path) -> None:
-    recent = others(eyes, tmp_path / "in", lambda picture: picture.resize((picture.width * 4, picture.height * 4)))
-    _, done = compared(tmp_path / "job", reference=eyes, recent=recent)
+def test_a_folder_is_taken_in_as_the_version_was(eyes: ResolvedInput, tmp_path: Path) -> None:
+    """Photographs of twice the size, as another camera's: they are shrunk like those of the version, and so no reason to hold."""
+    unpack_step = dict(eyes.info["parameters"])["unpack"] | {"max_side_px": 96}
+    reference = eyes.model_copy(update={"info": eyes.info | {"parameters": {"unpack": unpack_step}}})
+    recent = others(eyes, tmp_path / "in", lambda picture: picture.resize((picture.width * 2, picture.height * 2)))
+    ctx, done = compared(tmp_path / "job", reference=reference, recent=recent)
+    assert (done.result["hold"], done.result["drifted"]) == (False, [])
+    assert list((tmp_path / "job" / "recent").iterdir()) == []
+    _, done = compared(tmp_path / "raw", reference=eyes, recent=recent)
     assert {"width", "height", "bytes"} <= set(done.result["drifted"])
-    assert not any(one["counts"] for one in done.result["features"] if one["feature"] in {"width", "height", "bytes"})
+
+
+def test_and_preprocessed_as_it_was(eyes: ResolvedInput, tmp_path: Path) -> None:
+    prepared = FolderContext(tmp_path / "preprocess", inputs={"dataset": sealed_too(eyes)})
+    made = preprocess.run(prepared, PreprocessParams()).result
+    info = made | {"name": "eyes", "version": 2, "job_id": None, "created_at": "2026-01-02T03:04:05Z"}
+    splits = {split: str(prepared.root / "dataset" / f"{split}.csv") for split in ("train", "val")}
+    reference = ResolvedInput(ref="dataset:eyes@2", path=str(prepared.root / "dataset"), splits=splits, info=info)
+    _, done = compared(tmp_path / "job", reference=reference, recent=others(eyes, tmp_path / "in"))
+    assert (done.result["hold"], done.result["drifted"]) == (False, [])
 
 
 def test_sizes_of_a_version_are_a_reason(eyes: ResolvedInput, tmp_path: Path) -> None:
@@ -108,7 +130,7 @@ def test_sizes_of_a_version_are_a_reason(eyes: ResolvedInput, tmp_path: Path) ->
     splits = {split: str(tmp_path / "dataset" / f"{split}.csv") for split in ("train", "val")}
     current = eyes.model_copy(update={"path": str(tmp_path / "dataset"), "splits": splits})
     _, done = compared(tmp_path / "job", reference=eyes, current=current)
-    assert all(one["counts"] for one in done.result["features"])
+    assert {"width", "height", "bytes"} <= set(done.result["drifted"])
     assert done.metrics["hold"] == 1
 
 
