@@ -45,7 +45,7 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
         params = params.model_copy(update={"epochs": min(params.epochs, 1), "input_size": min(params.input_size, 32)})
     where = device.pick(ctx.device)
     seed_all(ctx.seed)
-    network = build(params.model, dropout=params.dropout, tiny=ctx.simulated).to(where)
+    network = build(params.model, dropout=params.dropout, size=params.input_size, tiny=ctx.simulated).to(where)
     train, val = _splits(ctx, params)
     result = _fit(ctx, params, network, train, val, where)
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()

@@ -2,7 +2,8 @@
 
 `small_cnn` is made for a CPU and for this question: the disc is small, bright and never at the same place, so
 the last features are pooled twice, by attention (where to look) and by maximum (whether it is there at all).
-`efficientnet_b0` is MONAI's, untrained. Both take N x 3 x S x S, standardised, and give N x 2 logits.
+All take N x 3 x S x S, standardised, and give N x 2 logits from a last linear layer, the head; all else is the backbone.
+The large ones are MONAI's (`arc.fundus.classifiers`).
 """
 
 from itertools import pairwise
@@ -18,6 +19,7 @@ from arc.data.names import CLASSES
 MEAN: Final = (0.45, 0.22, 0.11)
 SPREAD: Final = (0.30, 0.16, 0.10)
 WIDTHS: Final = (16, 32, 64)
+MODELS: Final = ("small_cnn", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base")
 
 
 class SmallCnn(nn.Module):
@@ -47,27 +49,46 @@ def _block(inside: int, outside: int, *, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
 
 
-def build(name: str, *, dropout: float, tiny: bool = False) -> nn.Module:
+def build(name: str, *, dropout: float, size: int = 224, tiny: bool = False) -> nn.Module:
     """The network of that name, freshly initialised from torch's global generator; InvalidSpec for an unknown one.
 
+    `size` is the side of the squares it will see, in pixels: only a ViT is made for one size.
     `tiny` (dummy mode) keeps the code path and takes the narrowest network there is.
     """
     if tiny:
         return SmallCnn(widths=(4, 8), dropout=dropout)
     if name == "small_cnn":
         return SmallCnn(dropout=dropout)
-    if name == "efficientnet_b0":
-        return _efficientnet(dropout)
-    raise InvalidSpec(f"there is no network {name[:80]!r}", field="model", value=name[:80])
-
-
-def _efficientnet(dropout: float) -> nn.Module:
+    if name not in MODELS:
+        raise InvalidSpec(f"there is no network {name[:80]!r}", field="model", value=name[:80])
     # Imported here: MONAI takes seconds, and most runs do not need it.
-    from monai.networks.nets import EfficientNetBN
+    from arc.fundus import classifiers
 
-    network = EfficientNetBN("efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=3, num_classes=len(CLASSES))
-    network._dropout = nn.Dropout(dropout)  # the constructor has no word for it
-    return network
+    if name == "resnet50":
+        return classifiers.resnet(classes=len(CLASSES), dropout=dropout)
+    if name == "vit_base":
+        return classifiers.VisionTransformer(classes=len(CLASSES), size=size, dropout=dropout)
+    return classifiers.efficientnet(name.replace("_", "-"), classes=len(CLASSES), dropout=dropout)
+
+
+def head_of(network: nn.Module) -> tuple[str, nn.Linear]:
+    """The last linear layer of a classifier and its name: what is new when all else was trained before."""
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
+
+
+def backbone_of(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a classifier that are not its head's."""
+    head = {id(parameter) for parameter in head_of(network)[1].parameters()}
+    return [parameter for parameter in network.parameters() if id(parameter) not in head]
+
+
+def freeze_backbone(network: nn.Module, frozen: bool) -> None:
+    """Let only the head learn, or all again. A frozen backbone is in evaluation mode: its batch norms must not follow the batches."""
+    for parameter in backbone_of(network):
+        parameter.requires_grad_(not frozen)
+    if frozen:
+        network.eval()
+        head_of(network)[1].train()
 
 
 def standardised(images_u8: torch.Tensor, device: torch.device | str = "cpu") -> torch.Tensor:

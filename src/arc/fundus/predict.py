@@ -51,7 +51,7 @@ def load(path: Path, device: torch.device) -> Classifier:
         raise BadData(f"{path.name} does not describe a classifier: {error.errors()[0]['msg']}", field="model") from None
     if card.recipe != RECIPE:
         raise BadData(f"{path.name} was made by {card.recipe[:80]!r}, not by {RECIPE}", field="model")
-    network = build(card.model, dropout=0.0, tiny=card.tiny)
+    network = build(card.model, dropout=0.0, size=card.input_size, tiny=card.tiny)
     checkpoint.put_weights(network, weights.tensors)
     return Classifier(network.to(device).eval(), card, device)
 
