@@ -130,7 +130,7 @@ def power(of: Measured, change: str, each: int, runs: int) -> str:
     for run in range(runs):
         old, new = halves(of, random, each)
         result = drift.compare(of.side(old, "none"), of.side(new, change), DriftParams(), seed=run)
-        held, told = held + result.hold, told + bool(result.drifted)
+        held, eyes = held + result.hold, eyes + bool(set(result.drifted) - {"width", "height", "bytes"})
         reasons.update(result.drifted)
     often = ", ".join(f"{name} {count / runs:.0%}" for name, count in reasons.most_common(5))
     return f"| {of.name} | {each} | {change} | {held / runs:.0%} | {eyes / runs:.0%} | {often or '-'} |"

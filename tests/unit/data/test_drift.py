@@ -104,7 +104,7 @@ def test_a_folder_is_taken_in_as_the_version_was(eyes: ResolvedInput, tmp_path: 
     unpack_step = dict(eyes.info["parameters"])["unpack"] | {"max_side_px": 96}
     reference = eyes.model_copy(update={"info": eyes.info | {"parameters": {"unpack": unpack_step}}})
     recent = others(eyes, tmp_path / "in", lambda picture: picture.resize((picture.width * 2, picture.height * 2)))
-    ctx, done = compared(tmp_path / "job", reference=reference, recent=recent)
+    _, done = compared(tmp_path / "job", reference=reference, recent=recent)
     assert (done.result["hold"], done.result["drifted"]) == (False, [])
     assert list((tmp_path / "job" / "recent").iterdir()) == []
     _, done = compared(tmp_path / "raw", reference=eyes, recent=recent)
