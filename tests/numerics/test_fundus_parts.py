@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from arc.core.errors import BadData, InvalidSpec
 from arc.fundus import pictures, samples
 from arc.fundus.augment import AugmentedBatches, change
-from arc.fundus.losses import focal, loss_of
+from arc.fundus.losses import focal
 from arc.fundus.measures import Judged
 from arc.fundus.networks import build, standardised
 from arc.fundus.predict import load, probabilities
@@ -67,8 +67,6 @@ def test_focal_without_focus_is_cross_entropy_and_with_it_the_formula() -> None:
     p = logits.softmax(1)[torch.arange(7), labels]
     assert torch.allclose(focal(logits, labels, gamma=0.0), F.cross_entropy(logits, labels))
     assert torch.allclose(focal(logits, labels, gamma=2.0), -((1 - p) ** 2 * p.log()).mean())
-    with pytest.raises(InvalidSpec):
-        loss_of("hinge", logits, labels, gamma=2.0)
 
 
 def test_focal_has_a_finite_slope_where_it_is_sure() -> None:

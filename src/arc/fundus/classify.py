@@ -4,7 +4,9 @@ Sees the splits train and val of a dataset, never the sealed one. The best epoch
 and on validation too the operating threshold is chosen. What it prints about itself is for watching; the
 result is what `fundus.evaluate` measures on sealed patients.
 
-Leaves model.safetensors, history.json and config.json. Not covered: pretrained weights.
+It may begin with weights from a file or from where they were published; the result says which layers came from there.
+
+Leaves model.safetensors, history.json and config.json. Not covered: ensembles, which are several such models.
 """
 
 import json
@@ -13,18 +15,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from arc.core.errors import BadData, InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data.names import CLASSES
-from arc.fundus import pictures
+from arc.fundus import pretrained, splits
 from arc.fundus.augment import AugmentedBatches
+from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
 from arc.fundus.losses import loss_of
-from arc.fundus.networks import build, standardised
+from arc.fundus.networks import backbone_of, build, freeze_backbone, standardised
+from arc.fundus.pictures import Pictures
 from arc.fundus.predict import RECIPE, ModelCard, probabilities
-from arc.fundus.spec import CLASSIFY, ClassifyParams
 from arc.kit import checkpoint, device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.metrics import OperatingPoint, choose_threshold
@@ -40,66 +46,127 @@ _EVAL_BATCH = 64
 
 
 def run(ctx: RunContext, params: ClassifyParams) -> Done:
-    """Train, choose the threshold, leave the model; errors as `arc.kit.loop.fit` and `arc.fundus.pictures.load` raise them."""
+    """Train, choose the threshold, leave the model; errors as `arc.kit.loop.fit`, `arc.fundus.splits.load` and `arc.fundus.pretrained` raise them."""
     if ctx.simulated:
         params = params.model_copy(update={"epochs": min(params.epochs, 1), "input_size": min(params.input_size, 32)})
     where = device.pick(ctx.device)
     seed_all(ctx.seed)
-    network = build(params.model, dropout=params.dropout, size=params.input_size, tiny=ctx.simulated).to(where)
-    train, val = _splits(ctx, params)
+    network, loaded = _begun(ctx, params, where)
+    train, val = splits.load(ctx, params)
     result = _fit(ctx, params, network, train, val, where)
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()
     point = choose_threshold(val.labels_N.tolist(), scores)
-    _leave(ctx, params, network, point, _history(result, point), _config(ctx, params, network, where, train, val))
+    begun = loaded.as_dict() if loaded else None
+    config = _config(ctx, params, network, where, train, val) | {"began_with": begun}
+    _leave(ctx, params, network, point, _history(result, point), config)
     best = result.history[(result.best_epoch or result.epochs) - 1]
     metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)}
     metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
     answer = {"model": MODEL, "threshold": point.threshold, "stopped_early": result.stopped_early, "train_s": round(result.train_s, 3)}
+    answer |= {"began_with": begun}
     return Done(metrics=metrics, result=metrics | answer)
 
 
-def _splits(ctx: RunContext, params: ClassifyParams) -> tuple[pictures.Pictures, pictures.Pictures]:
-    """Train and val in memory."""
-    ctx.phase("load")
-    splits = ctx.input("dataset").splits
-    loaded = {}
-    for name in ("train", "val"):
-        loaded[name] = pictures.load(Path(splits[name]), params.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
-    return loaded["train"], loaded["val"]
+def _begun(ctx: RunContext, params: ClassifyParams, where: torch.device) -> tuple[nn.Module, pretrained.Loaded | None]:
+    """The network as it begins, and what it begins with when that is not chance."""
+    network = build(params.model, dropout=params.dropout, size=params.input_size, tiny=ctx.simulated)
+    file, source = _weights(ctx, params)
+    if file is None and params.freeze_epochs:
+        raise InvalidSpec("freeze_epochs without weights would freeze chance", field="params.freeze_epochs", value=params.freeze_epochs)
+    if file is None or ctx.simulated:  # no weights are of the tiny network
+        return network.to(where), None
+    loaded = pretrained.load(network, file, model=params.model, source=source)
+    ctx.log("weights loaded", **loaded.as_dict())
+    return network.to(where), loaded
+
+
+def _weights(ctx: RunContext, params: ClassifyParams) -> tuple[Path | None, str]:
+    """The file of weights to begin with, and what it is called; none by default."""
+    try:
+        given = ctx.input("weights")
+    except BadData:
+        return (pretrained.from_hub(params.model), pretrained.HUB[params.model]) if params.weights == "hub" else (None, "")
+    if params.weights == "hub":
+        raise InvalidSpec("weights=hub and a file as the input weights: one of them", field="params.weights", value="hub")
+    return Path(given.path), given.ref
 
 
 def _fit(
-    ctx: RunContext, params: ClassifyParams, network: nn.Module, train: pictures.Pictures, val: pictures.Pictures, where: torch.device
+    ctx: RunContext, params: ClassifyParams, network: nn.Module, train: Pictures, val: Pictures, where: torch.device
 ) -> loop.FitResult:
-    labels = train.labels_N.tolist()
-    weights = balanced_weights(labels) if params.weighted_sampling else None
-    order = Order(len(train), seed=ctx.seed, weights=weights)
     plain = TensorBatches(
-        (train.images_NCHW, train.labels_N), order=order, batch_size=params.batch_size, drop_last=len(train) >= params.batch_size
+        (train.images_NCHW, train.labels_N),
+        order=Order(len(train), seed=ctx.seed, weights=_sampling(params, train)),
+        batch_size=params.batch_size,
+        drop_last=len(train) >= params.batch_size,
     )
     batches = AugmentedBatches(plain, seed=derive(ctx.seed, "augment"), augment=params.augment)
-    steps = params.epochs * len(batches)
 
     def loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, classes = batch
-        return loss_of(params.loss, network(standardised(images, where)), classes, gamma=params.focal_gamma)
+        return loss_of(params, network(standardised(images, where)), classes)
 
     def judge(network: nn.Module) -> Mapping[str, float | None]:
         return _judged(network, val, where)
 
+    def freeze(epoch: int) -> None:
+        freeze_backbone(network, epoch < params.freeze_epochs)
+
     return loop.fit(
         ctx,
         model=network,
-        optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay),
+        optimizer=optim.build(
+            network,
+            name=params.optimizer,
+            lr=params.lr,
+            weight_decay=params.weight_decay,
+            backbone=backbone_of(network),
+            backbone_lr_factor=params.backbone_lr_factor,
+        ),
         loss_fn=loss,
         batches=batches,
-        settings=LoopSettings(epochs=params.epochs, monitor=MONITOR, direction="max", patience=params.patience, clip_norm=params.clip_norm),
-        schedule=Schedule("cosine", total_steps=steps, warmup_steps=math.ceil(params.warmup_share * steps)),
+        settings=_settings(params),
+        schedule=_schedule(params, -(-len(batches) // params.accumulate)),
         evaluate=judge,
+        before_epoch=freeze if params.freeze_epochs else None,
     )
 
 
-def _judged(network: nn.Module, val: pictures.Pictures, where: torch.device) -> dict[str, float | None]:
+def _sampling(params: ClassifyParams, train: Pictures) -> NDArray[np.float64] | None:
+    """How often each photograph is drawn; None for once an epoch."""
+    sites = [row.site for row in train.rows] if params.balanced_sites else None
+    if params.weighted_sampling:
+        return balanced_weights(train.labels_N.tolist(), within=sites)
+    return balanced_weights(sites) if sites else None
+
+
+def _settings(params: ClassifyParams) -> LoopSettings:
+    return LoopSettings(
+        epochs=params.epochs,
+        monitor=MONITOR,
+        direction="max",
+        patience=params.patience,
+        clip_norm=params.clip_norm,
+        accumulate=params.accumulate,
+        ema_decay=params.ema_decay,
+        precision=params.precision,
+    )
+
+
+def _schedule(params: ClassifyParams, steps_per_epoch: int) -> Schedule:
+    steps = params.epochs * steps_per_epoch
+    return Schedule(
+        params.schedule,
+        total_steps=steps,
+        warmup_steps=math.ceil(params.warmup_share * steps),
+        factor=params.schedule_factor,
+        patience=params.schedule_epochs,
+        every_steps=params.schedule_epochs * steps_per_epoch,
+        direction="max",
+    )
+
+
+def _judged(network: nn.Module, val: Pictures, where: torch.device) -> dict[str, float | None]:
     """Cross-entropy and AUC on validation."""
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).double()
     truth = val.labels_N.double()
@@ -147,7 +214,7 @@ def _history(result: loop.FitResult, point: OperatingPoint) -> dict[str, Any]:
 
 
 def _config(
-    ctx: RunContext, params: ClassifyParams, network: nn.Module, where: torch.device, train: pictures.Pictures, val: pictures.Pictures
+    ctx: RunContext, params: ClassifyParams, network: nn.Module, where: torch.device, train: Pictures, val: Pictures
 ) -> dict[str, Any]:
     """All that it takes to repeat the training."""
     dataset = ctx.input("dataset")

@@ -17,6 +17,7 @@ from arc.core.errors import BadData
 from arc.data import manifest
 from arc.data.pictures import read
 
+LEAST_PX = 8  # side of the smallest photograph: a smaller one shows no disc
 FIELD_LEVEL = 12  # brightness above which a pixel belongs to the field, of 255
 
 
@@ -34,13 +35,20 @@ class Pictures:
 
 
 def load(csv: Path, size: int, *, tell: Callable[[int, int], None] | None = None) -> Pictures:
-    """The photographs that a manifest names, as squares of `size` px; BadData naming what is missing or cannot be decoded."""
+    """The photographs that a manifest names, as squares of `size` px; BadData naming what is missing, too small or cannot be decoded."""
     rows = manifest.read(csv)
     if not rows:
         raise BadData(f"{csv.name} names no photograph", field="dataset")
     images = torch.empty((len(rows), 3, size, size), dtype=torch.uint8)
     for index, row in enumerate(rows):
-        picture = square(read(csv.parent, row), size)
+        whole = read(csv.parent, row)
+        if min(whole.shape[:2]) < LEAST_PX:
+            raise BadData(
+                f"{row.file} has {whole.shape[1]} x {whole.shape[0]} px; a photograph has at least {LEAST_PX}",
+                field="dataset",
+                value=row.file,
+            )
+        picture = square(whole, size)
         images[index] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         if tell is not None and index % 64 == 0:
             tell(index, len(rows))
