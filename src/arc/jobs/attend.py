@@ -136,9 +136,9 @@ class Attendance:
         while not (piece.empty or piece.outcome):
             await self._take(piece)
             piece = await self._read_piece()
+        self._tell_progress(piece)  # before the end is committed: a reader of the job stops there
         conclusion = Conclusion(self._house, self.job, self._staging, Unrecorded(piece, self._unrecorded))
         await conclusion.judge(self._outcome, self._ending, exit_)
-        self._tell_progress(piece)
 
     async def _end(self, verdict: Verdict) -> None:
         """End an attempt that never ran."""

@@ -85,12 +85,14 @@ class Hub:
             while not self._closed:
                 reader.wake.clear()
                 found = await self._after(after, subject)
-                for event in found:
+                updates, reader.progress = reader.progress, {}
+                for event in found[:-1]:
+                    yield Message(event=event)
+                for job_id, progress in updates.items():  # before the last event, which may end the job and the reading
+                    yield Message(job_id=job_id, progress=progress)
+                for event in found[-1:]:
                     after = event.seq
                     yield Message(event=event)
-                updates, reader.progress = reader.progress, {}
-                for job_id, progress in updates.items():
-                    yield Message(job_id=job_id, progress=progress)
                 if len(found) < _BATCH and not self._closed:
                     await reader.wake.wait()
         finally:
