@@ -6,42 +6,12 @@ Imports core alone: no torch. The run sides are `arc.fundus.classify`, `evaluate
 
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
+from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
 
-
-class ClassifyParams(BaseModel):
-    """How a classifier of glaucoma is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
-
-    model: Literal["small_cnn", "efficientnet_b0"] = Field("small_cnn", description="small_cnn fits a CPU; efficientnet_b0 wants a GPU.")
-    input_size: int = Field(128, ge=32, le=1024, description="Side of the square that the network sees, in pixels.")
-    epochs: int = Field(30, ge=1, le=100_000, description="Most passes over the training split.")
-    batch_size: int = Field(16, ge=1, le=4096, description="Photographs per step.")
-    lr: float = Field(
-        3e-3,
-        ge=1e-8,
-        le=10,
-        validation_alias=AliasChoices("lr", "learning_rate"),
-        description="Peak learning rate; `learning_rate` is accepted too.",
-    )
-    weight_decay: float = Field(1e-2, ge=0, le=10, description="Weight decay per step, decoupled for adamw.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adamw", description="Rule by which weights move.")
-    loss: Literal["focal", "cross_entropy"] = Field("cross_entropy", description="focal weighs hard photographs more.")
-    focal_gamma: float = Field(2.0, ge=0, le=10, description="Focus of the focal loss on hard photographs; 0 is cross-entropy.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Share of features dropped before the last layer, 0 to 1.")
-    weighted_sampling: bool = Field(True, description="Draw the classes equally often.")
-    augment: bool = Field(True, description="Flip, rotate and change the brightness of training photographs.")
-    patience: int = Field(
-        0,
-        ge=0,
-        le=100_000,
-        description="Epochs without a better validation AUC before it stops; 0 never stops early: on few patients a lucky epoch would end it.",
-    )
-    warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
-    clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
+__all__ = ["CLASSIFY", "EVALUATE", "REPORT", "ClassifyParams", "EvaluateParams", "ReportParams"]
 
 
 class EvaluateParams(BaseModel):
@@ -66,18 +36,6 @@ class ReportParams(BaseModel):
     title: str = Field("Glaucoma classifier", min_length=1, max_length=200, description="Heading of the report.")
     command: str = Field("", max_length=4000, description="The command that repeats the run.")
 
-
-CLASSIFY = RecipeSpec(
-    name="fundus.classify",
-    version="1",
-    params=ClassifyParams,
-    title="Train a classifier of glaucoma on fundus photographs",
-    purpose="train",
-    inputs={"dataset": InputSpec("dataset", splits=("train", "val"), help="A dataset with classes, such as data.unpack makes.")},
-    outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
-    needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
-    checkpoints=True,
-)
 
 EVALUATE = RecipeSpec(
     name="fundus.evaluate",
