@@ -40,6 +40,7 @@ BUILTIN: list[Row] = [
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
     Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
+    Row("fundus.segment", "arc.fundus.segment_spec:SEGMENT", "arc.fundus.segment:run"),
     Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
 ]
 

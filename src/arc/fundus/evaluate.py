@@ -1,10 +1,11 @@
-"""fundus.evaluate: what a classifier is worth on patients it has never seen.
+"""fundus.evaluate: what a classifier or a segmenter is worth on patients it has never seen.
 
 Loads the weights from the model's file and looks at every photograph again; nothing that the training printed
-is taken over. The threshold is the model's own, chosen on validation, unless another is given. The only
-recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
+is taken over. The file says what it holds, and so which of the two is judged; a segmenter is for
+`arc.fundus.evaluate_masks`. The threshold of a classifier is the model's own, chosen on validation, unless another is
+given. The only recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
 
-Leaves evaluation.json, predictions.csv and samples.json. Not covered: whether the dataset is right.
+Leaves evaluation.json, predictions.csv, and samples.json or masks.zip. Not covered: whether the dataset is right.
 """
 
 import csv
@@ -14,24 +15,46 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arc.core.errors import BadData
+from arc.core.errors import BadData, InvalidSpec
 from arc.core.inputs import ResolvedInput
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data.manifest import Row
 from arc.data.names import CLASSES
-from arc.fundus import measures, pictures, samples
+from arc.fundus import evaluate_masks, measures, pictures, samples, segmenter_file
 from arc.fundus.measures import Judged
-from arc.fundus.predict import Classifier, load, probabilities
+from arc.fundus.predict import RECIPE, ModelCard, load, probabilities
+from arc.fundus.segmenter_file import SegmenterCard
 from arc.fundus.spec import EVALUATE, EvaluateParams
 from arc.kit import device
 
+_TASKS = {RECIPE: "classification", segmenter_file.RECIPE: "segmentation"}
 COLUMNS = ("file", "patient", "eye", "site", "label", "class", "probability", "called")
 
 
 def run(ctx: RunContext, params: EvaluateParams) -> Done:
     """Judge the model; BadData when model, dataset and split do not fit together."""
     ctx.phase("load")
+    made_by = segmenter_file.recipe_of(Path(ctx.input("model").path))
+    if params.task and made_by in _TASKS and _TASKS[made_by] != params.task:
+        raise BadData(f"the model was made by {made_by}, which is for {_TASKS[made_by]}, not for {params.task}", field="model")
+    return _of_masks(ctx, params) if made_by == segmenter_file.RECIPE else _of_classes(ctx, params)
+
+
+def _of_masks(ctx: RunContext, params: EvaluateParams) -> Done:
+    if params.threshold is not None:
+        raise InvalidSpec("a segmenter has no threshold to be judged at", field="threshold", value=params.threshold)
+    model, dataset = ctx.input("model"), ctx.input("dataset")
+    segmenter = segmenter_file.load(Path(model.path), device.pick(ctx.device))
+    known = bool(summary(Path(dataset.path)).get("patients_known", True))
+    manifest = _manifest(dataset, params.split)
+    found = evaluate_masks.judge(ctx, segmenter, manifest, patients_known=known, confidence=params.confidence)
+    evaluation = _head(ctx, params, segmenter.card, model, dataset, known) | found
+    _save(ctx, "evaluation.json", "result", json.dumps(evaluation, indent=1, allow_nan=False) + "\n")
+    return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
+
+
+def _of_classes(ctx: RunContext, params: EvaluateParams) -> Done:
     model, dataset = ctx.input("model"), ctx.input("dataset")
     classifier = load(Path(model.path), device.pick(ctx.device))
     if classifier.card.classes != list(CLASSES):
@@ -44,7 +67,8 @@ def run(ctx: RunContext, params: EvaluateParams) -> Done:
     judged = [Judged(row.index, score, row.patient if known else None, row.site) for row, score in zip(split.rows, scores, strict=True)]
     threshold = classifier.card.threshold if params.threshold is None else params.threshold
     found = measures.measure(judged, threshold=threshold, confidence=params.confidence, seed=ctx.seed)
-    evaluation = _head(ctx, params, classifier, model, dataset, known) | found
+    source = "the model: chosen on validation" if params.threshold is None else "the request"
+    evaluation = _head(ctx, params, classifier.card, model, dataset, known) | {"threshold_from": source} | found
     shown = samples.collect(manifest.parent, split.rows, judged, threshold=threshold, each=params.samples)
     _save(ctx, "evaluation.json", "result", json.dumps(evaluation, indent=1, allow_nan=False) + "\n")
     _save(ctx, "predictions.csv", "predictions", _predictions(split.rows, scores, threshold))
@@ -61,10 +85,14 @@ def _manifest(dataset: ResolvedInput, split: str) -> Path:
 
 
 def _head(
-    ctx: RunContext, params: EvaluateParams, classifier: Classifier, model: ResolvedInput, dataset: ResolvedInput, known: bool
+    ctx: RunContext,
+    params: EvaluateParams,
+    card: ModelCard | SegmenterCard,
+    model: ResolvedInput,
+    dataset: ResolvedInput,
+    known: bool,
 ) -> dict[str, Any]:
     """What was judged on what."""
-    card = classifier.card
     return {
         "recipe": EVALUATE.name,
         "recipe_version": EVALUATE.version,
@@ -73,7 +101,6 @@ def _head(
         "dataset": {"ref": dataset.ref, "digest": dataset.digest, **dataset.info},
         "trained_on_this_dataset": None if None in (card.dataset_digest, dataset.digest) else card.dataset_digest == dataset.digest,
         "patients_known": known,
-        "threshold_from": "the model: chosen on validation" if params.threshold is None else "the request",
         "simulated": ctx.simulated or card.tiny,
     }
 

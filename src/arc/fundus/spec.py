@@ -20,6 +20,9 @@ class EvaluateParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     split: Literal["sealed", "val"] = Field("sealed", description="sealed is the answer; val is for a look before it.")
+    task: Literal["classification", "segmentation"] | None = Field(
+        None, description="What the model must be for; a model for the other is refused. Its file says when not given."
+    )
     threshold: float | None = Field(
         None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when not given."
     )
@@ -41,13 +44,13 @@ EVALUATE = RecipeSpec(
     name="fundus.evaluate",
     version="1",
     params=EvaluateParams,
-    title="Judge a classifier on patients it has never seen",
+    title="Judge a classifier or a segmenter on patients it has never seen",
     purpose="evaluate",
     inputs={
-        "model": InputSpec("model", help="model.safetensors of fundus.classify."),
+        "model": InputSpec("model", help="model.safetensors of fundus.classify or fundus.segment."),
         "dataset": InputSpec("dataset", splits=("val", "sealed"), help="The dataset whose sealed patients judge it."),
     },
-    outputs={"evaluation.json": "result", "predictions.csv": "predictions", "samples.json": "figure"},
+    outputs={"evaluation.json": "result", "predictions.csv": "predictions", "samples.json": "figure", "masks.zip": "predictions"},
     needs=Needs(role="light", memory_gb=1.5, threads=1),
 )
 

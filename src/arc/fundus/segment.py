@@ -1,0 +1,207 @@
+"""fundus.segment: train a segmenter of optic disc and cup on fundus photographs with masks.
+
+Sees the splits train and val of a dataset, never the sealed one. One network learns two views of each photograph: its
+whole field, and the surroundings of its disc, which is how it is used afterwards (`arc.fundus.segmenter_file`). While it
+trains it is judged on both views of the validation split, around the true discs; the best epoch by their Dice is
+kept, and judged in the end as it will be used: on whole photographs, around the discs that it finds itself.
+
+Leaves model.safetensors, history.json and config.json. Not covered: pretrained weights, and masks that show the disc alone.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from arc.core.ports import RunContext
+from arc.core.recipe import Done
+from arc.fundus import masked
+from arc.fundus.augment import PolicyBatches
+from arc.fundus.mask_measures import compare
+from arc.fundus.networks import standardised
+from arc.fundus.segment_losses import Loss, nested, segmentation_loss, targets
+from arc.fundus.segment_spec import SEGMENT, SegmentParams
+from arc.fundus.segmenter_file import RECIPE, Segmenter, SegmenterCard, mask_of, network_of
+from arc.kit import checkpoint, device, loop, optim
+from arc.kit.loader import TensorBatches
+from arc.kit.sampler import Order
+from arc.kit.schedule import Schedule
+from arc.kit.seeding import derive, seed_all
+from arc.kit.spec import LoopSettings
+
+MODEL = "model.safetensors"
+MONITOR = "val_dice"
+_EVAL_BATCH = 32
+_FINAL = ("disc_dice", "cup_dice", "vcdr_error")
+
+
+def run(ctx: RunContext, params: SegmentParams) -> Done:
+    """Train, judge on validation, leave the model; errors as `arc.kit.loop.fit` and `arc.fundus.masked.load` raise them."""
+    if ctx.simulated:
+        params = params.model_copy(update={"epochs": min(params.epochs, 1), "input_size": min(params.input_size, 32)})
+    cv2.setNumThreads(1)  # the pictures are small: more threads would wait for one another
+    where = device.pick(ctx.device)
+    seed_all(ctx.seed)
+    card = _card(ctx, params)
+    network = network_of(card, dropout=params.dropout).to(where)
+    train, val = _splits(ctx, params)
+    result = _fit(ctx, params, network, train, val, where)
+    ctx.phase("evaluate")
+    final = _judged_as_used(ctx, Segmenter(network, card, where))
+    _leave(ctx, params, network, card, _history(result, final), _config(ctx, params, network, where, train, val))
+    best = result.history[(result.best_epoch or result.epochs) - 1]
+    metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)} | {f"val_{name}": value for name, value in final.items()}
+    metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
+    answer = {"model": MODEL, "stopped_early": result.stopped_early, "train_s": round(result.train_s, 3)}
+    return Done(metrics=metrics, result=metrics | answer)
+
+
+def _card(ctx: RunContext, params: SegmentParams) -> SegmenterCard:
+    return SegmenterCard(
+        recipe=RECIPE,
+        model=params.model,
+        heads=params.heads,
+        width=params.width,
+        input_size=params.input_size,
+        focus=params.focus,
+        tiny=ctx.simulated,
+        seed=ctx.seed,
+        dataset_digest=ctx.input("dataset").digest,
+    )
+
+
+def _splits(ctx: RunContext, params: SegmentParams) -> tuple[masked.Squares, masked.Squares]:
+    """Train and val in memory; both manifests are looked at before the first photograph is."""
+    ctx.phase("load")
+    manifests = [Path(ctx.input("dataset").splits[name]) for name in ("train", "val")]
+    for manifest in manifests:
+        masked.rows_of(manifest)
+
+    def tell(done: int, of: int) -> None:
+        ctx.progress(done, of, unit="photograph")
+
+    train, val = (masked.load(manifest, params.input_size, focus=params.focus, tell=tell) for manifest in manifests)
+    return train, val
+
+
+def _fit(
+    ctx: RunContext, params: SegmentParams, network: nn.Module, train: masked.Squares, val: masked.Squares, where: torch.device
+) -> loop.FitResult:
+    plain = TensorBatches(
+        (train.images_NCHW, train.classes_NHW),
+        order=Order(len(train), seed=ctx.seed),
+        batch_size=params.batch_size,
+        drop_last=len(train) >= params.batch_size,
+    )
+    batches = PolicyBatches(plain, policy=params.augmentation, seed=derive(ctx.seed, "augment"), masks=True)
+    steps = params.epochs * len(batches)
+    measure = segmentation_loss(params.loss, params.heads)
+
+    def loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        images, classes = batch
+        return measure(network(standardised(images, where)), classes.to(where))
+
+    def judge(network: nn.Module) -> Mapping[str, float | None]:
+        return _judged(network, params, measure, val, where)
+
+    return loop.fit(
+        ctx,
+        model=network,
+        optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay),
+        loss_fn=loss,
+        batches=batches,
+        settings=LoopSettings(
+            epochs=params.epochs,
+            monitor=MONITOR,
+            direction="max",
+            patience=params.patience,
+            clip_norm=params.clip_norm,
+            ema_decay=params.ema_decay,
+        ),
+        schedule=Schedule("cosine", total_steps=steps, warmup_steps=math.ceil(params.warmup_share * steps)),
+        evaluate=judge,
+    )
+
+
+def _judged(network: nn.Module, params: SegmentParams, measure: Loss, val: masked.Squares, where: torch.device) -> dict[str, float | None]:
+    """The loss, and the Dice of disc and cup over all squares of the validation split, each square that shows the part counting once."""
+    losses, overlaps = [], []
+    for images, classes in zip(val.images_NCHW.split(_EVAL_BATCH), val.classes_NHW.split(_EVAL_BATCH), strict=True):
+        logits = network(standardised(images, where)).float()
+        losses.append(measure(logits, classes.to(where)) * len(images))
+        said, truth = nested(logits, params.heads) >= 0.5, targets(classes.to(where), "binary") > 0
+        hit, size = ((pixels.sum(dim=(2, 3))) for pixels in (said & truth, truth))
+        overlaps.append(torch.where(size > 0, 2 * hit / (said.sum(dim=(2, 3)) + size).clamp_min(1), torch.nan))
+    disc, cup = torch.cat(overlaps).double().nanmean(dim=0).tolist()
+    return {"val_loss": float(torch.stack(losses).sum()) / len(val), MONITOR: (disc + cup) / 2, "val_dice_disc": disc, "val_dice_cup": cup}
+
+
+def _judged_as_used(ctx: RunContext, segmenter: Segmenter) -> dict[str, float | None]:
+    """Mean Dice of disc and cup and mean error of the vertical ratio, on whole photographs of the validation split."""
+    manifest = Path(ctx.input("dataset").splits["val"])
+    found = [
+        compare(mask_of(segmenter, photograph), truth) for photograph, truth in masked.pairs(manifest.parent, masked.rows_of(manifest))
+    ]
+    means = {}
+    for name in _FINAL:
+        values = np.array([each[name] for each in found])
+        known = values[np.isfinite(values)]
+        means[name] = float(known.mean()) if len(known) else None
+    return means
+
+
+def _leave(
+    ctx: RunContext,
+    params: SegmentParams,
+    network: nn.Module,
+    card: SegmenterCard,
+    history: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> None:
+    """The three artifacts."""
+    meta = card.model_dump() | {"params": params.model_dump(), "recipe_version": SEGMENT.version}
+    ctx.save(MODEL, "model", lambda path: checkpoint.save_model(path, network, meta))
+    for name, kind, content in (("history.json", "result", history), ("config.json", "config", config)):
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        ctx.save(name, kind, lambda path, text=text: _write(path, text))  # type: ignore[misc]
+
+
+def _history(result: loop.FitResult, final: Mapping[str, float | None]) -> dict[str, Any]:
+    return {
+        "epochs": result.history,
+        "best_epoch": result.best_epoch,
+        "best_value": result.best_value,
+        "monitor": MONITOR,
+        "stopped_early": result.stopped_early,
+        "steps": result.steps,
+        "validation": dict(final),
+    }
+
+
+def _config(
+    ctx: RunContext, params: SegmentParams, network: nn.Module, where: torch.device, train: masked.Squares, val: masked.Squares
+) -> dict[str, Any]:
+    """All that it takes to repeat the training."""
+    dataset = ctx.input("dataset")
+    return {
+        "recipe": RECIPE,
+        "recipe_version": SEGMENT.version,
+        "params": params.model_dump(),
+        "seed": ctx.seed,
+        "threads": ctx.threads,
+        "device": device.describe(where),
+        "dataset": {"ref": dataset.ref, "digest": dataset.digest, "train": len(train.rows), "val": len(val.rows), **dataset.info},
+        "classes": ["background", "rim", "cup"],
+        "weights": sum(parameter.numel() for parameter in network.parameters()),
+        "simulated": ctx.simulated,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
