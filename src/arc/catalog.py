@@ -36,6 +36,7 @@ BUILTIN: list[Row] = [
     Row("data.track", "arc.data.track_spec:TRACK", "arc.data.track:run"),
     Row("data.unpack", "arc.data.spec:UNPACK", "arc.data.unpack:run"),
     Row("data.validate", "arc.data.judge_spec:VALIDATE", "arc.data.validate:run"),
+    Row("external.script", "arc.external.spec:SCRIPT", "arc.external.run:run"),
     Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
