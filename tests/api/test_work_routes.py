@@ -45,6 +45,16 @@ def test_training_becomes_a_job_of_the_recipe(admin: httpx.Client) -> None:
     assert job["experiment_id"]
 
 
+def test_training_begins_with_weights_that_are_named(admin: httpx.Client) -> None:
+    body = {"dataset": "eyes", "model_name": "resnet50", "freeze_epochs": 2, "ema_decay": 0.99, "loss": "compound"}
+    body |= {"loss_weights": {"focal": 1.0, "cross_entropy": 0.5}, "folds": 5, "fold": 2}
+    job = job_of(admin, admin.post("/train/classifier", json=body | {"weights": "hub"}))
+    assert (job["params"]["weights"], job["params"]["freeze_epochs"], job["params"]["fold"]) == ("hub", 2, 2)
+    assert job["params"]["loss_weights"] == {"focal": 1.0, "cross_entropy": 0.5}
+    refused = admin.post("/train/classifier", json={"dataset": "eyes", "weights": "rubbish"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "weights")
+
+
 def test_what_training_is_not_told_is_left_to_the_recipe(admin: httpx.Client) -> None:
     job = job_of(admin, admin.post("/train/classifier", json={"dataset": "dataset:eyes@1"}))
     assert job["params"] == catalog.spec("fundus.classify").params().model_dump(mode="json")

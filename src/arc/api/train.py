@@ -19,7 +19,12 @@ from arc.core.job import JobRequest
 
 router = APIRouter(route_class=ArcRoute, tags=["work"])
 _PARAMS = {"model_name": "model"}  # ours -> the recipe's, where they differ
-_SAME = ("epochs", "batch_size", "lr", "optimizer", "loss", "focal_gamma", "dropout", "weighted_sampling", "input_size", "patience")
+_SAME = (
+    "epochs", "batch_size", "lr", "optimizer", "loss", "loss_weights", "focal_gamma", "focal_alpha", "label_smoothing", "positive_weight",
+    "dropout", "weighted_sampling", "balanced_sites", "input_size", "patience", "freeze_epochs", "backbone_lr_factor", "schedule",
+    "schedule_factor", "schedule_epochs", "ema_decay", "accumulate", "precision", "folds", "fold",
+)  # fmt: skip
+_PLAIN_WEIGHTS = ("none", "hub")  # what is no reference to a file
 
 
 class TrainClassifier(WorkOptions):
@@ -30,18 +35,43 @@ class TrainClassifier(WorkOptions):
     epochs: int | None = Field(None, ge=1, le=100_000, description="Most passes over the training split.")
     batch_size: int | None = Field(None, ge=1, le=4096, description="Photographs per step.")
     lr: float | None = Field(None, ge=1e-8, le=10, description="Peak learning rate.")
-    optimizer: Literal["adam", "adamw", "sgd"] | None = None
-    loss: Literal["focal", "cross_entropy"] | None = None
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "muon"] | None = None
+    schedule: Literal["cosine", "step", "plateau", "constant"] | None = Field(None, description="How the learning rate goes.")
+    schedule_factor: float | None = Field(None, gt=0, lt=1, description="What step and plateau multiply the learning rate by.")
+    schedule_epochs: int | None = Field(None, ge=1, le=100_000, description="Epochs between two cuts of step, or of patience of plateau.")
+    weights: str | None = Field(
+        None, min_length=1, max_length=4096, description="What to begin with: none, hub, or a reference to a file (path:, artifact:, job:)."
+    )
+    freeze_epochs: int | None = Field(None, ge=0, le=100_000, description="First epochs in which only the head learns.")
+    backbone_lr_factor: float | None = Field(None, gt=0, le=1, description="Learning rate of all but the head, as a share of lr.")
+    ema_decay: float | None = Field(None, ge=0, lt=1, description="Decay of the running mean of the weights; 0 keeps none.")
+    accumulate: int | None = Field(None, ge=1, le=1024, description="Batches whose gradients make one step.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] | None = None
+    loss: Literal["focal", "cross_entropy", "weighted_bce", "compound"] | None = None
+    loss_weights: dict[str, float] | None = Field(None, description="Losses that compound adds, each with its weight.")
+    focal_alpha: float | None = Field(None, gt=0, lt=1, description="Weight of glaucoma in the focal loss.")
+    label_smoothing: float | None = Field(None, ge=0, lt=1, description="Share of certainty that cross-entropy takes off the labels.")
+    positive_weight: float | None = Field(None, gt=0, le=1000, description="Weight of glaucoma in weighted_bce.")
     focal_gamma: float | None = Field(None, ge=0, le=10, description="Focus of the focal loss.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Share of features dropped before the last layer.")
     weighted_sampling: bool | None = Field(None, description="Draw the classes equally often.")
+    balanced_sites: bool | None = Field(None, description="Draw the sites equally often.")
+    folds: int | None = Field(None, ge=0, le=100, description="Folds that the patients of train and val are cut into; 0 keeps the split.")
+    fold: int | None = Field(None, ge=0, le=99, description="The fold that is val, from 0 on.")
     input_size: int | None = Field(None, ge=32, le=1024, description="Side of the square that the network sees, in pixels.")
     patience: int | None = Field(None, ge=0, le=100_000, description="Epochs without improvement before it stops; 0 never stops early.")
 
     def params(self) -> dict[str, Any]:
         """What was given, under the recipe's names."""
         given = {name: getattr(self, name) for name in _SAME} | {theirs: getattr(self, ours) for ours, theirs in _PARAMS.items()}
+        if self.weights in _PLAIN_WEIGHTS:
+            given["weights"] = self.weights
         return {name: value for name, value in given.items() if value is not None}
+
+    def inputs(self) -> dict[str, str]:
+        """The references of what is read."""
+        found = {"dataset": dataset_ref(self.dataset)}
+        return found if self.weights in (None, *_PLAIN_WEIGHTS) else found | {"weights": str(self.weights)}
 
 
 @router.post("/train/classifier", **operator, response_model=WorkDone, responses=work.ANSWERS)
@@ -49,13 +79,15 @@ async def train_classifier(
     wanted: TrainClassifier, request: Request, house: House, asker: Asker, key: Key = None, wait: Wait = 0.0
 ) -> Response:
     """Train a classifier; answers 202 with the job at once unless `wait` says otherwise."""
-    job = JobRequest(
-        recipe="fundus.classify", params=wanted.params(), inputs={"dataset": dataset_ref(wanted.dataset)}, **wanted.job_options()
-    )
+    job = JobRequest(recipe="fundus.classify", params=wanted.params(), inputs=wanted.inputs(), **wanted.job_options())
     try:
         return await work.start(request, house, job, actor=asker.name, key=key, wait_s=wait or 0.0)
     except CallerError as error:
         raise renamed(error, _NAMES) from None
 
 
-_NAMES = {"inputs.dataset": "dataset"} | {f"params.{name}": name for name in _SAME} | {f"params.{b}": a for a, b in _PARAMS.items()}
+_NAMES = (
+    {"inputs.dataset": "dataset", "inputs.weights": "weights", "params.weights": "weights"}
+    | {f"params.{name}": name for name in _SAME}
+    | {f"params.{theirs}": ours for ours, theirs in _PARAMS.items()}
+)
