@@ -54,12 +54,12 @@ def _typed(name: str, text: str) -> Any:
     if text[:1] not in ("[", "{", '"', "'"):
         return scalar(text)
     try:
-        return yaml.load(text, Loader=_Core)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=CoreLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError):
         raise InvalidSpec(f"-p {name}={text}: a bracket, brace or quote is not closed, or it is not YAML", field=name, value=text) from None
 
 
-class _Core(yaml.SafeLoader):
+class CoreLoader(yaml.SafeLoader):
     """PyYAML with the core schema of YAML 1.2: plain scalars go through `scalar`."""
 
 
@@ -67,5 +67,5 @@ def _plain(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
     return scalar(node.value)
 
 
-_Core.yaml_implicit_resolvers = {None: [("!plain", re.compile(r"(?s).*"))]}
-_Core.add_constructor("!plain", _plain)
+CoreLoader.yaml_implicit_resolvers = {None: [("!plain", re.compile(r"(?s).*"))]}
+CoreLoader.add_constructor("!plain", _plain)

@@ -110,6 +110,8 @@ def keep_config(job: Job, *, layout: Layout) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     config = {"recipe": job.recipe, "params": job.params, "inputs": job.inputs, "seed": job.seed, "threads": job.threads}
+    if job.simulated:  # repeated from this file it must not become a result
+        config["dummy_mode"] = True
     _write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True))
     _write(folder / "config.yaml", yaml.dump(config, Dumper=_Dumper, sort_keys=True, allow_unicode=True))
 

@@ -1,0 +1,107 @@
+"""`arc run`: an experiment repeated from its configuration file, and a sweep of it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from arc.api.control import ControlPlane
+from arc.app import build
+from arc.cli.root import app as command_line
+from arc.client import Client
+from arc.settings import Settings
+
+pytest.importorskip("torch", reason="torch is not installed: pip install 'arc-control[train]'")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with its engine, and a small dataset in it."""
+    settings = Settings(workspace=tmp_path_factory.mktemp("served"), memory_reserve_gb=0.0)
+    plane = ControlPlane(build(settings), port=0)
+    plane.start_background()
+    drawn = _document(_arc(plane, "submit", "data.synthetic_fundus", "-p", "patients=16", "-p", "size_px=96", "--seed", "1", "--json"))
+    archive = f"archive=job:{drawn['id']}/synthetic-fundus.zip"
+    _document(_arc(plane, "submit", "data.unpack", "-p", "name=small", "--input", archive, "--seed", "1", "--json"))
+    yield plane
+    plane.stop()
+
+
+def _arc(plane: ControlPlane, *words: str) -> Result:
+    return CliRunner().invoke(command_line, ["--workspace", str(plane.app.settings.workspace), *words])
+
+
+def _document(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def trained(served: ControlPlane) -> Any:
+    """A training by overrides: its job."""
+    words = ("dataset:small", "epochs=2", "input_size=32", "batch_size=8", "lr=3e-3")
+    return _document(_arc(served, "train", "classifier", f"inputs.dataset={words[0]}", *words[1:], "--json"))
+
+
+def _config(served: ControlPlane, job: Any) -> Path:
+    return served.app.settings.workspace / "experiments" / job["experiment_id"] / "config" / "config.yaml"
+
+
+def _curve(served: ControlPlane, job: Any) -> list[float | None]:
+    return list(served.app.jobs.curve(job["id"], "train_loss", max_points=1000).values)
+
+
+def test_a_repeated_experiment_has_the_same_curve(served: ControlPlane, trained: Any) -> None:
+    again = _document(_arc(served, "run", "--config", str(_config(served, trained)), "--json"))
+    assert (again["params"], again["inputs"], again["seed"]) == (trained["params"], trained["inputs"], trained["seed"])
+    assert len(_curve(served, trained)) == 2
+    assert _curve(served, again) == _curve(served, trained)
+    assert again["experiment_id"] != trained["experiment_id"]
+
+
+def test_an_experiment_s_id_is_a_configuration_to_begin_with(served: ControlPlane, trained: Any) -> None:
+    job = _document(
+        _arc(served, "train", "classifier", f"+experiment={trained['experiment_id']}", "lr=1e-3", "--epochs", "1", "--no-wait", "--json")
+    )
+    assert job["params"] == {**trained["params"], "lr": 1e-3, "epochs": 1}
+    assert job["inputs"] == trained["inputs"]
+
+
+def test_a_dry_run_shows_what_would_run_and_submits_nothing(served: ControlPlane, trained: Any) -> None:
+    words = ("run", "--config", str(_config(served, trained)), "lr=1e-3,3e-4", "seed=1,2", "--sweep", "--dry-run")
+    with Client(served.url, _token(served)) as client:
+        before = len(client.jobs.page(limit=100).items)
+        shown = _document(_arc(served, *words, "--json"))
+        assert len(client.jobs.page(limit=100).items) == before
+    assert [(one["params"]["lr"], one["seed"]) for one in shown] == [(1e-3, 1), (1e-3, 2), (3e-4, 1), (3e-4, 2)]
+    assert _arc(served, *words).stdout.count("recipe: fundus.classify") == 4
+
+
+def test_a_sweep_is_a_job_for_each_combination_under_one_name(served: ControlPlane, trained: Any) -> None:
+    words = ("run", "--config", str(_config(served, trained)), "lr=1e-3,3e-4", "--sweep", "--name", "rates", "--no-wait", "--json")
+    jobs = _document(_arc(served, *words))
+    assert [job["experiment_id"] for job in jobs] == ["rates-1", "rates-2"]
+    assert [job["params"]["lr"] for job in jobs] == [1e-3, 3e-4]
+    assert [job["id"] for job in _document(_arc(served, *words))] == [job["id"] for job in jobs], "a repeated call makes no more jobs"
+
+
+def test_what_cannot_run_is_said_before_anything_is_submitted(served: ControlPlane, trained: Any) -> None:
+    file = str(_config(served, trained))
+    for words, said in (
+        (("run",), "--config"),
+        (("run", "--config", file, "lr=1,2"), "is a sweep"),
+        (("run", "--config", file, "lrr=1"), "no parameter 'lrr'"),
+        (("run", "--config", file, "epochs=range(1,1000)", "--sweep"), "more than 50"),
+        (("run", "--config", "/nowhere.yaml"), "cannot be read"),
+        (("train", "classifier", "lr=1", "--lr", "2"), "as an option and as an override"),
+    ):
+        result = _arc(served, *words)
+        assert result.exit_code == 2, words
+        assert said in result.stderr
+
+
+def _token(served: ControlPlane) -> str:
+    return (served.app.settings.workspace / "secrets" / "token").read_text().strip()
