@@ -83,6 +83,27 @@ def test_training_names_fields_in_its_own_words(admin: httpx.Client, body: dict[
     assert "inputs." not in said["detail"]
 
 
+def test_a_segmenter_is_trained_and_evaluated_by_routes_of_its_own_words(admin: httpx.Client) -> None:
+    body = {
+        "dataset": "eyes",
+        "model_name": "attention_unet",
+        "heads": "binary",
+        "lr": 0.001,
+        "augmentation": {"flip": {"probability": 0.5}},
+    }
+    job = job_of(admin, admin.post("/train/segmentation", json=body))
+    assert (job["recipe"], job["params"]["model"], job["params"]["heads"]) == ("fundus.segment", "attention_unet", "binary")
+    assert job["params"]["augmentation"]["flip"]["probability"] == 0.5
+    judged = admin.post("/eval/run?wait=0", json={"dataset": "eyes", "job_id": job["job_id"], "task_type": "segmentation"})
+    assert job_of(admin, judged)["params"]["task"] == "segmentation"
+    for wrong, field in (({"model_name": "vnet"}, "model_name"), ({"focus": 0.5}, "focus"), ({"input_size": 100}, "input_size")):
+        said = is_problem(admin.post("/train/segmentation", json={"dataset": "eyes"} | wrong), 422)
+        assert "params." not in said["detail"]
+        assert said["field"] in (field, None), said
+    strange = is_problem(admin.post("/train/segmentation", json={"dataset": "eyes", "augmentation": {"shear": {}}}), 422)
+    assert "shear" in strange["detail"]
+
+
 def test_an_evaluation_of_a_training_waits_for_it_and_joins_its_experiment(admin: httpx.Client) -> None:
     trained = job_of(admin, admin.post("/train/classifier", json={"dataset": "eyes"}))
     body = {"dataset": "eyes", "job_id": trained["job_id"], "threshold": 0.5}

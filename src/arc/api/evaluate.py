@@ -20,7 +20,7 @@ from arc.core.job import JobRequest
 router = APIRouter(route_class=ArcRoute, tags=["work"])
 WAIT_S = 600.0
 _MODEL = "model.safetensors"
-_PARAMS = ("split", "threshold", "confidence", "resamples")
+_PARAMS = {"split": "split", "task_type": "task", "threshold": "threshold", "confidence": "confidence"}  # ours -> the recipe's
 
 
 class RunEvaluation(WorkOptions):
@@ -30,11 +30,14 @@ class RunEvaluation(WorkOptions):
     job_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="The training job that made the model.")
     model_digest: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a published model.")
     checkpoint_path: str | None = Field(None, min_length=1, max_length=4096, description="A model file in the workspace or a data root.")
-    task_type: Literal["classification"] = "classification"
+    task_type: Literal["classification", "segmentation"] | None = Field(
+        None, description="What the model must be for; a model for the other is refused. Its file says when null."
+    )
     split: Literal["sealed", "val"] | None = None
-    threshold: float | None = Field(None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when null.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when null; a segmenter has none."
+    )
     confidence: float | None = Field(None, gt=0.5, lt=1, description="Confidence of the intervals.")
-    resamples: int | None = Field(None, ge=100, le=100_000, description="Bootstrap resamples of patients.")
 
     def model_ref(self) -> str:
         """The reference of the model; InvalidSpec unless exactly one was given."""
@@ -53,10 +56,10 @@ async def run_evaluation(
     wanted: RunEvaluation, request: Request, house: House, asker: Asker, key: Key = None, wait: Wait = WAIT_S
 ) -> Response:
     """Evaluate a model; waits for the result, by default up to 600 seconds."""
-    params = {name: value for name in _PARAMS if (value := getattr(wanted, name)) is not None}
+    params = {theirs: value for ours, theirs in _PARAMS.items() if (value := getattr(wanted, ours)) is not None}
     inputs = {"model": wanted.model_ref(), "dataset": dataset_ref(wanted.dataset)}
     job = JobRequest(recipe="fundus.evaluate", params=params, inputs=inputs, **wanted.job_options())
-    names = {"inputs.dataset": "dataset", "inputs.model": _model_field(wanted)} | {f"params.{name}": name for name in _PARAMS}
+    names = {"inputs.dataset": "dataset", "inputs.model": _model_field(wanted)} | {f"params.{b}": a for a, b in _PARAMS.items()}
     try:
         return await work.start(request, house, job, actor=asker.name, key=key, wait_s=WAIT_S if wait is None else wait)
     except CallerError as error:

@@ -13,6 +13,8 @@ from arc.core.errors import Conflict
 from arc.core.job import Job
 from arc.core.states import JobStatus
 
+_TRAININGS = ("fundus.classify", "fundus.segment")
+
 
 def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
@@ -40,7 +42,7 @@ def evaluate(
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
-    """Evaluate a trained classifier; every use of the sealed split is entered in its ledger."""
+    """Evaluate a trained classifier or segmenter; every use of the sealed split is entered in its ledger."""
     with session(settings_of(workspace), engine=wait, make=True) as link:
         training = training_of(link.client, trained)
         params: dict[str, Any] = {"split": split} | ({} if threshold is None else {"threshold": threshold})
@@ -60,7 +62,8 @@ def training_of(client: Client, trained: str) -> Job:
     if not trained.startswith("exp_"):
         return client.jobs.get(trained)
     client.experiments.get(trained)
-    page = client.jobs.page(status=JobStatus.COMPLETED, recipe="fundus.classify", experiment=trained, limit=1)
-    if not page.items:
-        raise Conflict(f"experiment {trained} has no completed training", field="experiment_id", value=trained)
-    return page.items[0]
+    for recipe in _TRAININGS:
+        page = client.jobs.page(status=JobStatus.COMPLETED, recipe=recipe, experiment=trained, limit=1)
+        if page.items:
+            return page.items[0]
+    raise Conflict(f"experiment {trained} has no completed training", field="experiment_id", value=trained)

@@ -17,7 +17,22 @@ import typer
 from typer.core import TyperGroup
 
 import arc
-from arc.cli import data, demo, doctor, evaluate, experiments, jobs, leases, recipes, run, serve, settings, submit, tokens, train
+from arc.cli import (
+    data,
+    demo,
+    doctor,
+    evaluate,
+    experiments,
+    jobs,
+    leases,
+    recipes,
+    serve,
+    settings,
+    submit,
+    tokens,
+    train,
+    train_segmentation,
+)
 from arc.cli.advice import next_step
 from arc.cli.options import Call
 from arc.cli.output import complain, error_document, note, sentence
@@ -56,7 +71,7 @@ app = typer.Typer(
 )
 for _panel, _parts in (
     ("Start", (demo, serve, doctor)),
-    ("Work", (data, submit, train, run, evaluate, jobs, experiments, leases)),
+    ("Work", (data, submit, train, train_segmentation, evaluate, jobs, experiments, leases)),
     ("Look up and set up", (recipes, settings, tokens)),
 ):
     for _part in _parts:

@@ -3,9 +3,9 @@
 Imports core alone: no torch. The run side is `arc.fundus.segment`.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.augment_spec import MODERATE, AugmentPolicy
@@ -49,11 +49,12 @@ class SegmentParams(BaseModel):
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
 
-    @model_validator(mode="after")
-    def _focus_holds_the_disc(self) -> Self:
-        if 0 < self.focus < 1.2:
-            raise ValueError(f"focus {self.focus} would cut off a part of the disc: 0, or 1.2 and more")
-        return self
+    @field_validator("focus")
+    @classmethod
+    def _holds_the_disc(cls, focus: float) -> float:
+        if 0 < focus < 1.2:
+            raise ValueError("would cut off a part of the disc: 0, or 1.2 and more")
+        return focus
 
 
 SEGMENT = RecipeSpec(
