@@ -1,17 +1,21 @@
 """A team's own script runs as a job: with a curve, checkpoints, resume, cancel, timeout, and failures that have a class."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from arc.app import App
+from arc.app import App, build
 from arc.core.attempt import FailureClass
 from arc.core.errors import Forbidden, InvalidSpec
 from arc.core.job import Job
+from arc.settings import Settings
 from tests.flows.living import completed, curves, finished, gone, kind, living, running_pid, seen, submit
 
 ACUVUE = Path(__file__).parents[2] / "examples" / "acuvue_style"
@@ -173,12 +177,10 @@ Path("seen.json").write_text(json.dumps({"path": sys.path, "cwd": os.getcwd(), "
         code = written(tmp_path / "code", text)
         (code.parent / "beside.py").write_text("")
         async with living(tmp_path / "workspace", data_roots=[code.parent]) as app:
-            params = {"argv": ["--name", "a b;c".replace(";", ",")], "environment": {"DATA_SIZE": "{seed}"}, "overrides": ["x=1"]}
+            params = {"argv": ["--name", "a b,c"], "environment": {"DATA_SIZE": "{seed}"}, "overrides": ["x=1"]}
             done = await completed(app, script(app, code, params))
             row = next(row for row in app.jobs.artifacts(done.id) if row.name == "seen.json")
             found = app.layout.stored(row.path).read_text()
-            import json
-
             seen_ = json.loads(found)
             assert seen_["cwd"] not in seen_["path"]
             assert "" not in seen_["path"]
@@ -217,7 +219,20 @@ def test_a_script_outside_the_data_roots_is_refused(closed: App) -> None:
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> App:
     """An app whose engine does not run."""
-    from arc.app import build
-    from arc.settings import Settings
-
     return build(Settings(workspace=tmp_path_factory.mktemp("closed"), data_roots=[ACUVUE], allow_fault_jobs=True))
+
+
+def test_the_command_runs_a_script_with_its_overrides(tmp_path: Path) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "arc",
+        "script",
+        str(ACUVUE / "train_classification.py"),
+        "trainer.epochs=3",
+        "--workspace",
+        str(tmp_path),
+    ]
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["metrics"]) == {"train_loss", "val_accuracy"}

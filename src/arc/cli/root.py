@@ -26,6 +26,8 @@ from arc.cli import (
     jobs,
     leases,
     recipes,
+    run,
+    script,
     serve,
     settings,
     submit,
@@ -71,7 +73,7 @@ app = typer.Typer(
 )
 for _panel, _parts in (
     ("Start", (demo, serve, doctor)),
-    ("Work", (data, submit, train, train_segmentation, evaluate, jobs, experiments, leases)),
+    ("Work", (data, submit, train, train_segmentation, run, script, evaluate, jobs, experiments, leases)),
     ("Look up and set up", (recipes, settings, tokens)),
 ):
     for _part in _parts:

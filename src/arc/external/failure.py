@@ -14,6 +14,7 @@ _MARK: Final = "Traceback (most recent call last):"
 _RAISED: Final = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
 _MEMORY: Final = re.compile(r"out of memory|bad_alloc|Cannot allocate memory", re.IGNORECASE)
 _MESSAGE: Final = 1500
+_SIGNALS: Final = {known.value: known.name for known in signal.Signals}
 
 
 class ScriptEnded(Exception):
@@ -27,7 +28,7 @@ def error_of(code: int, said: str) -> Exception:
     raised = _raised(said)
     if code < 0:
         number = -code
-        name = signal.Signals(number).name if number in signal.valid_signals() else f"signal {number}"
+        name = _SIGNALS.get(number, f"signal {number}")  # most real-time signals have no name
         return ScriptEnded(f"the script was killed by {name}")
     if raised is not None:
         return raised
