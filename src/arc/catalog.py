@@ -45,6 +45,8 @@ BUILTIN: list[Row] = [
     Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
 ]
 
+TRACKING = "arc.kit.tracking:Tracking"  # loaded by the worker for params with `track`
+
 
 @cache
 def rows() -> dict[str, Row]:

@@ -103,5 +103,17 @@ def test_what_cannot_run_is_said_before_anything_is_submitted(served: ControlPla
         assert said in result.stderr
 
 
+def test_what_is_tracked_is_kept_in_the_experiment_s_folder(served: ControlPlane, trained: Any) -> None:
+    for tool in ("tensorboardX", "wandb"):
+        pytest.importorskip(tool, reason=f"{tool} is not installed: pip install 'arc-control[train]'")
+    job = _document(_arc(served, "run", "--config", str(_config(served, trained)), "track=[tensorboard,wandb]", "--json"))
+    home = served.app.settings.workspace / "experiments" / job["experiment_id"]
+    assert [path.name.startswith("events.out.tfevents") for path in (home / "tensorboard").iterdir()] == [True]
+    (run,) = (home / "wandb").iterdir()
+    assert (run / "files" / "artifacts" / "model.safetensors").is_file()
+    assert (run / f"run-{job['id']}.1.wandb").is_file()
+    assert _curve(served, job) == _curve(served, trained), "to be watched changes nothing"
+
+
 def _token(served: ControlPlane) -> str:
     return (served.app.settings.workspace / "secrets" / "token").read_text().strip()

@@ -60,10 +60,13 @@ class TrainClassifier(WorkOptions):
     fold: int | None = Field(None, ge=0, le=99, description="The fold that is val, from 0 on.")
     input_size: int | None = Field(None, ge=32, le=1024, description="Side of the square that the network sees, in pixels.")
     patience: int | None = Field(None, ge=0, le=100_000, description="Epochs without improvement before it stops; 0 never stops early.")
+    use_wandb: bool | None = Field(None, description="Keep the run in W&B, too, offline; it neither delays nor breaks the training.")
 
     def params(self) -> dict[str, Any]:
         """What was given, under the recipe's names."""
         given = {name: getattr(self, name) for name in _SAME} | {theirs: getattr(self, ours) for ours, theirs in _PARAMS.items()}
+        if self.use_wandb is not None:
+            given["track"] = ["wandb"] if self.use_wandb else []
         if self.weights in _PLAIN_WEIGHTS:
             given["weights"] = self.weights
         return {name: value for name, value in given.items() if value is not None}

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.loss_spec import LossOptions
-from arc.kit.spec import PrecisionName
+from arc.kit.spec import PrecisionName, Track
 
 
 class ClassifyParams(LossOptions):
@@ -63,6 +63,7 @@ class ClassifyParams(LossOptions):
     )
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
+    track: Track = []
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

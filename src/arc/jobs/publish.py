@@ -30,6 +30,7 @@ _FOLDER = {
     ArtifactKind.LOG: "logs",
 }
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C where PyYAML was built with it
+KEPT_RUNS = ("wandb", "tensorboard")  # folders of `arc.kit.tracking`
 KEPT_LOGS = (STDOUT, STDERR, JOURNAL)
 
 
@@ -69,6 +70,18 @@ def file_logs(staging: Path, logs: Path, *, move: bool = False) -> None:
                 source.replace(target)
         elif source.is_file() and not (target.is_file() and target.stat().st_size == source.stat().st_size):
             shutil.copyfile(source, target)
+    if move:
+        _move_runs(staging, logs.parent)
+
+
+def _move_runs(staging: Path, home: Path) -> None:
+    """Move what trackers kept into the home of the job, beside what other attempts kept; links and tool logs stay behind."""
+    for found in (path for name in KEPT_RUNS for path in (staging / name).glob("*")):
+        if not found.is_symlink() and found.suffix != ".log":
+            target = home / found.parent.name / found.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                found.rename(target)
 
 
 def remove_staging(job: Job, *, layout: Layout) -> None:

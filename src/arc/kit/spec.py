@@ -4,12 +4,16 @@ Zero means "not used" for the optional parts (clipping, patience, timed checkpoi
 people fill in. Read by `arc.kit.loop`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["min", "max"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+Track = Annotated[
+    list[Literal["wandb", "tensorboard"]],
+    Field(max_length=2, description="Where curves are kept besides: W&B, offline, and event files of TensorBoard."),
+]
 
 
 class LoopSettings(BaseModel):

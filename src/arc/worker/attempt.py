@@ -13,7 +13,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,7 +73,8 @@ def carry_out(
         if before_run:
             before_run(order)
         _check_datasets(order, context)
-        entry = outcomes.of_result(run(context, params))
+        with _tracked(order, context):
+            entry = outcomes.of_result(run(context, params))
     except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
         outcomes.complain(error, stderr or sys.stderr)
         entry = outcomes.of_error(error)
@@ -80,6 +82,33 @@ def carry_out(
             entry["asked"] = True  # it gave way, and did not decide so by itself
     heartbeat.stop()
     return _conclude(journal, entry, stderr or sys.stderr)
+
+
+@contextmanager
+def _tracked(order: LaunchOrder, context: Context) -> Iterator[None]:
+    """Have what the recipe reports kept by the tools that its params name, if any."""
+    tools = order.params.get("track")
+    if not tools:
+        yield
+        return
+    about = {
+        "id": order.staging.name,
+        "group": order.staging.parent.parent.name,  # the experiment, or the job when it belongs to none
+        "config": {
+            "recipe": order.recipe,
+            "params": dict(order.params),
+            "inputs": {name: given.ref for name, given in order.inputs.items()},
+            "seed": order.seed,
+            "threads": order.threads,
+            "device": order.device,
+            "simulated": order.simulated,
+        },
+    }
+    context.tracking = catalog.load(catalog.TRACKING)(order.staging, tools, about=about, log=context.log)
+    try:
+        yield
+    finally:
+        context.tracking.close()
 
 
 def _check_datasets(order: LaunchOrder, context: Context) -> None:

@@ -46,6 +46,7 @@ class Context:
         self._console = console or sys.stdout
         self._kept: list[str] = []  # names of the checkpoints that are there, in the order they were written
         self._best: str | None = None
+        self.tracking: Any = None  # an arc.kit.tracking.Tracking, which this room knows by name only
 
     def input(self, name: str) -> ResolvedInput:
         """What the engine resolved for an input; BadData when it was not given."""
@@ -57,6 +58,8 @@ class Context:
     def report(self, step: int, values: Mapping[str, float]) -> None:
         """Record metric values at a step; numbers that are not finite become null."""
         self._journal.metrics(step, {name: float(value) for name, value in values.items()})
+        if self.tracking is not None:
+            self.tracking.report(step, {name: float(value) for name, value in values.items()})
 
     def progress(
         self,
@@ -120,6 +123,8 @@ class Context:
             raise RecipeBroken(f"there is no kind of artifact {kind!r}; there are {', '.join(_KINDS)}", field="kind", value=kind)
         written = durable.write(self._order.staging / "artifacts" / name, write)
         self._journal.line("artifact", name=name, kind=str(kind), path=f"artifacts/{name}", digest=written.digest, size=written.size_bytes)
+        if self.tracking is not None:
+            self.tracking.artifact(written.path, str(kind))
         return written.path
 
     def folder(self, name: str) -> Path:
