@@ -38,12 +38,16 @@ BUILTIN: list[Row] = [
     Row("data.validate", "arc.data.judge_spec:VALIDATE", "arc.data.validate:run"),
     Row("external.script", "arc.external.spec:SCRIPT", "arc.external.run:run"),
     Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
+    Row("fundus.dri", "arc.fundus.explain_spec:DRI", "arc.fundus.explain:run_dri"),
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
+    Row("fundus.gradcam", "arc.fundus.explain_spec:GRADCAM", "arc.fundus.explain:gradcam"),
+    Row("fundus.gradcam_pp", "arc.fundus.explain_spec:GRADCAM_PP", "arc.fundus.explain:gradcam_pp"),
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
-    Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
     Row("fundus.segment", "arc.fundus.segment_spec:SEGMENT", "arc.fundus.segment:run"),
+    Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
     Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
 ]
+
 
 TRACKING = "arc.kit.tracking:Tracking"  # loaded by the worker for params with `track`
 
