@@ -11,25 +11,21 @@ from pydantic import Field
 from starlette.responses import Response
 
 from arc.api import work
-from arc.api.options import DATASET, WorkOptions, dataset_ref, renamed
+from arc.api.options import DATASET, ModelOptions, dataset_ref, renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Wait, operator
 from arc.api.views import WorkDone
-from arc.core.errors import CallerError, InvalidSpec
+from arc.core.errors import CallerError
 from arc.core.job import JobRequest
 
 router = APIRouter(route_class=ArcRoute, tags=["work"])
 WAIT_S = 600.0
-_MODEL = "model.safetensors"
 _PARAMS = {"split": "split", "task_type": "task", "threshold": "threshold", "confidence": "confidence"}  # ours -> the recipe's
 
 
-class RunEvaluation(WorkOptions):
+class RunEvaluation(ModelOptions):
     """Which model to judge, on what; exactly one of `job_id`, `model_digest` and `checkpoint_path` names the model."""
 
     dataset: str = Field(pattern=DATASET, description="Name of a registered dataset, with @VERSION or its newest.")
-    job_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="The training job that made the model.")
-    model_digest: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of a published model.")
-    checkpoint_path: str | None = Field(None, min_length=1, max_length=4096, description="A model file in the workspace or a data root.")
     task_type: Literal["classification", "segmentation"] | None = Field(
         None, description="What the model must be for; a model for the other is refused. Its file says when null."
     )
@@ -38,17 +34,6 @@ class RunEvaluation(WorkOptions):
         None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when null; a segmenter has none."
     )
     confidence: float | None = Field(None, gt=0.5, lt=1, description="Confidence of the intervals.")
-
-    def model_ref(self) -> str:
-        """The reference of the model; InvalidSpec unless exactly one was given."""
-        refs = [
-            *([f"job:{self.job_id}/{_MODEL}"] if self.job_id else []),
-            *([f"artifact:{self.model_digest}"] if self.model_digest else []),
-            *([f"path:{self.checkpoint_path}"] if self.checkpoint_path else []),
-        ]
-        if len(refs) != 1:
-            raise InvalidSpec("give exactly one of job_id, model_digest and checkpoint_path", field="job_id")
-        return refs[0]
 
 
 @router.post("/eval/run", **operator, response_model=WorkDone, responses=work.ANSWERS)
@@ -59,12 +44,8 @@ async def run_evaluation(
     params = {theirs: value for ours, theirs in _PARAMS.items() if (value := getattr(wanted, ours)) is not None}
     inputs = {"model": wanted.model_ref(), "dataset": dataset_ref(wanted.dataset)}
     job = JobRequest(recipe="fundus.evaluate", params=params, inputs=inputs, **wanted.job_options())
-    names = {"inputs.dataset": "dataset", "inputs.model": _model_field(wanted)} | {f"params.{b}": a for a, b in _PARAMS.items()}
+    names = {"inputs.dataset": "dataset", "inputs.model": wanted.model_field()} | {f"params.{b}": a for a, b in _PARAMS.items()}
     try:
         return await work.start(request, house, job, actor=asker.name, key=key, wait_s=WAIT_S if wait is None else wait)
     except CallerError as error:
         raise renamed(error, names) from None
-
-
-def _model_field(wanted: RunEvaluation) -> str:
-    return next(name for name in ("job_id", "model_digest", "checkpoint_path") if getattr(wanted, name))

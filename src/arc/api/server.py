@@ -29,6 +29,7 @@ from arc.api import (
     tokens,
     train,
     train_segmentation,
+    visualizations,
 )
 from arc.api.guard import Guard
 from arc.api.openapi import describe
@@ -37,7 +38,7 @@ from arc.core.errors import ArcError
 from arc.telemetry.numbers import Numbers
 
 ROUTERS = (
-    jobs.router, events.router, train.router, train_segmentation.router, evaluate.router, experiments.router, datasets.router, dataset_work.router, recipes.router, artifacts.router,
+    jobs.router, events.router, train.router, train_segmentation.router, evaluate.router, visualizations.router, experiments.router, datasets.router, dataset_work.router, recipes.router, artifacts.router,
     leases.router, audit.router, settings.router, tokens.router, health.router,
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from arc.cli import (
     doctor,
     evaluate,
     experiments,
+    explain,
     jobs,
     leases,
     recipes,
@@ -73,7 +74,7 @@ app = typer.Typer(
 )
 for _panel, _parts in (
     ("Start", (demo, serve, doctor)),
-    ("Work", (data, submit, train, train_segmentation, run, script, evaluate, jobs, experiments, leases)),
+    ("Work", (data, submit, train, train_segmentation, run, script, evaluate, explain, jobs, experiments, leases)),
     ("Look up and set up", (recipes, settings, tokens)),
 ):
     for _part in _parts:

@@ -38,7 +38,7 @@ def test_every_command_has_examples_and_a_json_form(arc: Run, words: list[str]) 
 def test_the_commands_of_the_house_are_all_there() -> None:
     names = {words[0] for words in _commands()}
     assert names == {
-        "init", "serve", "data", "submit", "jobs", "train", "run", "script", "eval", "demo", "settings", "recipes", "experiments", "leases", "token",
+        "init", "serve", "data", "submit", "jobs", "train", "run", "script", "eval", "explain", "demo", "settings", "recipes", "experiments", "leases", "token",
         "doctor",
     }  # fmt: skip
 
