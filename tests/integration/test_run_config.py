@@ -105,7 +105,7 @@ def test_what_cannot_run_is_said_before_anything_is_submitted(served: ControlPla
 
 def test_what_is_tracked_is_kept_in_the_experiment_s_folder(served: ControlPlane, trained: Any) -> None:
     for tool in ("tensorboardX", "wandb"):
-        pytest.importorskip(tool, reason=f"{tool} is not installed: pip install 'arc-control[train]'")
+        pytest.importorskip(tool, reason=f"{tool} is not installed: pip install 'arc-control[tracking]'")
     job = _document(_arc(served, "run", "--config", str(_config(served, trained)), "track=[tensorboard,wandb]", "--json"))
     home = served.app.settings.workspace / "experiments" / job["experiment_id"]
     assert [path.name.startswith("events.out.tfevents") for path in (home / "tensorboard").iterdir()] == [True]

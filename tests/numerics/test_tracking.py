@@ -61,7 +61,7 @@ def _stub(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
 
 
 def test_event_files_hold_every_point(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboardX", reason="tensorboardX is not installed: pip install 'arc-control[train]'")
+    pytest.importorskip("tensorboardX", reason="tensorboardX is not installed: pip install 'arc-control[tracking]'")
     from tensorboardX.proto.event_pb2 import Event
 
     said = Said()
@@ -80,7 +80,7 @@ def test_event_files_hold_every_point(tmp_path: Path) -> None:
 
 
 def test_an_offline_run_holds_config_curve_and_artifacts(tmp_path: Path) -> None:
-    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'arc-control[train]'")
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'arc-control[tracking]'")
     from wandb.proto.wandb_internal_pb2 import Record
 
     said = Said()
