@@ -11,7 +11,8 @@ import torch
 from arc.core.errors import BadData, Cancelled
 from arc.core.recipe import Done
 from arc.data import manifest
-from arc.fundus import classify, evaluate, report
+from arc.fundus import classify, evaluate, explain, report
+from arc.fundus.explain_spec import DriParams
 from arc.fundus.spec import ClassifyParams, EvaluateParams, ReportParams
 from arc.kit import checkpoint
 from tests.numerics.fundus_dataset import dataset, made
@@ -186,6 +187,19 @@ def test_the_report_is_one_file_that_says_what_it_does_not_show(tmp_path: Path, 
     assert "Is &lt;b&gt;it&lt;/b&gt; good?" in page
     for tag in ("<script", "<link", 'src="http', "url(http"):
         assert tag not in page
+
+
+def test_the_report_shows_where_the_model_looks_and_refuses_the_maps_of_another(
+    tmp_path: Path, folder: Path, trained: FolderContext
+) -> None:
+    for name, digest in (("own", "e" * 64), ("other", "f" * 64)):
+        inputs = {"model": given(trained.root / "model.safetensors", digest=digest), "dataset": dataset(folder)}
+        explain.run_dri(FolderContext(tmp_path / name, inputs=inputs), DriParams(num_samples=2, randomisations=1))
+    page, _ = _report(tmp_path, folder, trained, explanation=given(tmp_path / "own" / "explanation.json"))
+    for words in ("Where it looks", "with random weights", "moved elsewhere", "DRI 0."):
+        assert words in page
+    with pytest.raises(BadData, match="another model"):
+        _report(tmp_path / "again", folder, trained, explanation=given(tmp_path / "other" / "explanation.json"))
 
 
 def test_a_report_of_wrong_inputs_is_bad_data(tmp_path: Path, folder: Path, trained: FolderContext) -> None:

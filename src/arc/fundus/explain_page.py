@@ -35,7 +35,7 @@ def compose(explanation: Mapping[str, Any]) -> Report:
         subtitle=f"{explanation['model']['name']} on {explanation['n']} photographs ({explanation['split']} split), by {_NAMES[explanation['method']]}",
         numbers=numbers,
         sections=[section(explanation)],
-        not_shown=not_shown(explanation),
+        not_shown=[*not_shown(explanation), "Nothing here is a medical device or fit for a diagnosis."],
         footer=[f"model {str(explanation['model']['digest'])[:12]}", f"layer {explanation['target_layer']}", f"seed {explanation['seed']}"],
     )
 
@@ -95,4 +95,4 @@ def not_shown(explanation: Mapping[str, Any]) -> list[str]:
         said.append("Patients are not known, so the intervals are too narrow.")
     if "mean_dri" in explanation:
         said.append("A map is as coarse as its layer: a small disc cannot reach a DRI of 1.")
-    return [*said, "Nothing here is a medical device or fit for a diagnosis."]
+    return said

@@ -14,7 +14,7 @@ from typing import Any
 from arc.core.errors import BadData
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.fundus import findings
+from arc.fundus import explain_page, findings
 from arc.fundus.evaluate import summary
 from arc.fundus.spec import ReportParams
 from arc.kit import figures, report
@@ -48,9 +48,12 @@ def run(ctx: RunContext, params: ReportParams) -> Done:
     ctx.phase("report")
     history, config, evaluation = (_object(ctx, name) for name in ("history", "config", "evaluation"))
     samples = _object(ctx, "samples") if _has(ctx, "samples") else {}
+    explanation = _object(ctx, "explanation") if _has(ctx, "explanation") else {}
     dataset = summary(Path(ctx.input("dataset").path))
     try:
-        made = compose(params, history=history, config=config, evaluation=evaluation, samples=samples, dataset=dataset)
+        made = compose(
+            params, history=history, config=config, evaluation=evaluation, samples=samples, dataset=dataset, explanation=explanation
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"the inputs do not fit together: {type(error).__name__} {error}", field="evaluation") from error
     ctx.save("report.html", "report", lambda path: report.write(path, made))
@@ -65,15 +68,17 @@ def compose(
     evaluation: Mapping[str, Any],
     samples: Mapping[str, Any],
     dataset: Mapping[str, Any],
+    explanation: Mapping[str, Any],
 ) -> Report:
-    """The report as a value, from what the other recipes left."""
+    """The report as a value, from what the other recipes left; BadData for the explanation of another model."""
     verdict, tone = findings.verdict(evaluation)
     metrics = evaluation["metrics"]
     numbers = [
         Number(label, metrics[name]["value"], metrics[name]["low"], metrics[name]["high"], metrics[name]["note"])
         for name, label in _NUMBERS
     ]
-    sections = [_judgement(evaluation), _pictures(samples), _training(history), _dataset(dataset, evaluation), _configuration(config)]
+    sections = [_judgement(evaluation), _pictures(samples), *_explanation(explanation, evaluation)]
+    sections += [_training(history), _dataset(dataset, evaluation), _configuration(config)]
     if params.command:
         sections.append(Section("Repeat it", [Code(params.command)]))
     return Report(
@@ -83,7 +88,7 @@ def compose(
         subtitle=findings.subtitle(evaluation),
         numbers=numbers,
         sections=[section for section in sections if section.blocks],
-        not_shown=findings.not_shown(evaluation, dataset),
+        not_shown=[*(explain_page.not_shown(explanation) if explanation else []), *findings.not_shown(evaluation, dataset)],
         footer=[f"model {str(evaluation['model']['digest'])[:12]}", f"dataset {str(dataset.get('digest'))[:12]}", f"seed {config['seed']}"],
     )
 
@@ -140,6 +145,17 @@ def _tile(sample: Mapping[str, Any]) -> Tile:
         alt=f"fundus photograph, {caption}, called {sample['called']}",
         tone="good" if right else "bad",
     )
+
+
+def _explanation(explanation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[Section]:
+    """Maps and DRI, where an explanation was given."""
+    if not explanation:
+        return []
+    if explanation["model"]["digest"] != evaluation["model"]["digest"]:
+        raise BadData("the explanation is of another model than the evaluation", field="explanation")
+    found = explain_page.section(explanation)
+    said, _ = explain_page.verdict(explanation)
+    return [Section(found.title, [Text(said), *found.blocks], found.intro)]
 
 
 def _training(history: Mapping[str, Any]) -> Section:

@@ -66,6 +66,7 @@ REPORT = RecipeSpec(
         "evaluation": InputSpec("file", help="evaluation.json of fundus.evaluate."),
         "predictions": InputSpec("predictions", help="predictions.csv of fundus.evaluate."),
         "samples": InputSpec("file", required=False, help="samples.json of fundus.evaluate."),
+        "explanation": InputSpec("file", required=False, help="explanation.json of fundus.dri, fundus.gradcam or fundus.gradcam_pp."),
         "dataset": InputSpec("dataset", help="The dataset, for its summary; no photograph of it is read."),
     },
     outputs={"report.html": "report"},
