@@ -8,7 +8,7 @@ from torch import nn
 
 from arc.core.errors import InvalidSpec
 from arc.fundus.cam import Method, cams, heat, look, target_layer
-from arc.fundus.networks import SmallCnn
+from arc.fundus.networks import MODELS, SmallCnn, build
 
 SIDE = 64
 
@@ -127,6 +127,16 @@ def test_the_layer_is_the_last_that_has_a_map_and_counts(name: str, layer: str) 
     assert cams(made, photographs(), layer=layer).maps_NHW.shape[0] == 2
     assert [len(module._forward_hooks) for module in made.modules()] == before, "no hook stays behind"
     assert all(parameter.grad is None for parameter in made.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_classifier_of_the_house_has_maps(name: str) -> None:
+    made = build(name, dropout=0.0, size=SIDE).eval()
+    layer = target_layer(made, SIDE)
+    for method in ("gradcam", "gradcam_pp"):
+        found = cams(made, photographs(1), layer=layer, method=method)
+        assert found.maps_NHW.shape[1] == found.maps_NHW.shape[2] > 1
+        assert bool(found.maps_NHW.isfinite().all())
 
 
 def test_a_layer_may_be_named_and_a_wrong_name_is_told_what_there_is() -> None:
