@@ -122,7 +122,12 @@ class _Tool:
 
 def _start(name: str, folder: Path, about: Mapping[str, Any], log: Callable[..., None]) -> _Tool | None:
     if importlib.util.find_spec(_MODULES[name]) is None:
-        log("tracking is left out", level="warning", tool=name, why=f"{_MODULES[name]} is not installed: pip install 'arc-control[tracking]'")
+        log(
+            "tracking is left out",
+            level="warning",
+            tool=name,
+            why=f"{_MODULES[name]} is not installed: pip install 'arc-control[tracking]'",
+        )
         return None
     code = _BOOT.format(path=[str(Path(entry).absolute()) for entry in sys.path if entry])
     own = folder / f".home-{name}"  # what it would write into the home folder; W&B takes `.wandb` for something else
