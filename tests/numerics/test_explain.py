@@ -13,7 +13,7 @@ from arc.core.errors import BadData, InvalidSpec
 from arc.core.recipe import Done
 from arc.data import manifest
 from arc.data.pictures import read, read_mask
-from arc.fundus import explain, explain_page, overlay
+from arc.fundus import explain, explain_page, overlay, segmenter_file
 from arc.fundus.explain_spec import DriParams, ExplainParams
 from arc.fundus.networks import build
 from arc.fundus.pictures import square
@@ -54,14 +54,14 @@ def test_maps_are_left_as_pictures_with_a_page(tmp_path: Path, folder: Path, mod
     assert {file: kind for file, (kind, _) in ctx.saved.items()} == {
         **{f"{name}_00{number}.png": "figure" for number in (1, 2, 3)},
         "explanation.json": "result",
-        "report.html": "report",
+        "explanation.html": "report",
     }
     assert done.result["figures"] == [f"{name}_00{number}.png" for number in (1, 2, 3)]
     assert done.result["target_layer"] == "features"
     assert "shown" not in done.result
     with Image.open(tmp_path / f"{name}_001.png") as picture:
         assert picture.size[0] > picture.size[1] > 300
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "explanation.html").read_text()
     assert "data:image/jpeg;base64," in page
     assert "nothing was measured" in page
 
@@ -73,10 +73,11 @@ def test_dri_is_measured_with_its_controls_and_can_be_a_gate(tmp_path: Path, fol
     assert done.metrics["mean_dri"] == pytest.approx(np.mean(scores)) == said["mean_dri"]
     assert done.metrics["mean_dri_low"] <= done.metrics["mean_dri"] <= done.metrics["mean_dri_high"]
     assert done.metrics["dri_valid"] == float(np.mean(scores) >= 0.6) == float(said["valid"])
-    assert {"random_dri", "moved_dri", "drop_elsewhere"} <= set(said["controls"])
+    assert {"random_dri", "moved_dri", "drop_elsewhere"} <= set(said["controls"]) & set(done.metrics)
+    assert done.metrics["above_random_dri_low"] == said["above"]["random_dri"]["low"]
     assert {"random_dri", "moved_dri", "drop_elsewhere"} == set(said["dri_scores"][0]["control"])
     assert {one["map"] for one in said["dri_scores"]} <= {"ok", "flat", "empty"}
-    assert "with random weights" in (tmp_path / "report.html").read_text()
+    assert "with random weights" in (tmp_path / "explanation.html").read_text()
     _, again = measured(tmp_path / "again", folder, model)
     assert again.result == done.result
 
@@ -90,7 +91,7 @@ def test_dummy_mode_takes_the_same_path_and_says_so(tmp_path: Path, folder: Path
     done = explain.run_dri(ctx, DriParams(num_samples=9))
     assert done.result["simulated"] is True
     assert done.result["n"] <= 4
-    assert "Simulated" in (tmp_path / "report.html").read_text()
+    assert "Simulated" in (tmp_path / "explanation.html").read_text()
 
 
 def test_without_masks_dri_asks_for_a_segmenter_and_maps_go_on(tmp_path: Path, folder: Path, model: Path) -> None:
@@ -105,6 +106,28 @@ def test_without_masks_dri_asks_for_a_segmenter_and_maps_go_on(tmp_path: Path, f
         explain.run_dri(context(tmp_path / "dri", bare.parent, model), DriParams())
     assert caught.value.field == "dataset"
     assert explain.gradcam(context(tmp_path / "cam", bare.parent, model), ExplainParams(num_samples=1)).result["n"] == 1
+
+
+@pytest.mark.parametrize("finds", [True, False])
+def test_a_segmenter_draws_the_discs_when_one_is_given(tmp_path: Path, folder: Path, model: Path, finds: bool) -> None:
+    card = {"recipe": "fundus.segment", "model": "unet", "heads": "binary", "width": 4, "input_size": 32, "focus": 0, "tiny": True}
+    network = segmenter_file.network_of(segmenter_file.SegmenterCard.model_validate(card))
+    last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, 9.0 if finds else -9.0)  # it takes everything for disc, or nothing
+    checkpoint.save_model(tmp_path / "segmenter.safetensors", network, card)
+    ctx = context(tmp_path / "run", folder, model)
+    ctx.inputs["segmentation"] = given(tmp_path / "segmenter.safetensors")
+    params = DriParams(num_samples=2, randomisations=1)
+    if not finds:
+        with pytest.raises(BadData, match="no optic disc"):
+            explain.run_dri(ctx, params)
+        return
+    said = explain.run_dri(ctx, params).result
+    assert said["disc_from"].startswith("path:")
+    assert said["controls"]["moved_dri"]["value"] is None, "a disc that fills the field fits nowhere else"
+    assert said["dri_scores"][0]["control"]["moved_dri"] is None
+    assert "not available" in (tmp_path / "run" / "explanation.html").read_text()
 
 
 def test_a_layer_that_is_not_there_and_a_split_that_was_not_given(tmp_path: Path, folder: Path, model: Path) -> None:

@@ -99,7 +99,7 @@ def _explain(ctx: RunContext, params: ExplainParams, method: cam.Method, *, name
     explanation |= {"n": len(looked), "figures": files, "dri_scores" if measured else "samples": told}
     whole = explanation | {"shown": [_tile(one, params.threshold) for one in looked[:_SHOWN]]}
     ctx.save("explanation.json", "result", lambda path: _write(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()))
-    ctx.save("report.html", "report", lambda path: report.write(path, explain_page.compose(whole)))
+    ctx.save("explanation.html", "report", lambda path: report.write(path, explain_page.compose(whole)))
     return Done(metrics=_metrics(explanation), result=explanation)
 
 
@@ -252,11 +252,16 @@ def _metrics(explanation: dict[str, Any]) -> dict[str, Any]:
     """What a gate may ask for."""
     if "mean_dri" not in explanation:
         return {"n": explanation["n"]}
-    found = {"mean_dri": explanation["mean_dri_interval"]} | {name: explanation[name] for name in ("energy", "pointing", "drop")}
-    found |= explanation["controls"] | {f"above_{name}": value for name, value in explanation["above"].items()}
-    parts = (("", "value"), ("_low", "low"), ("_high", "high"))
-    flat = {f"{name}{suffix}": interval[key] for name, interval in found.items() for suffix, key in parts}
-    return flat | {"n": explanation["n"], "dri_valid": float(explanation["valid"])}
+    mean, controls, above = explanation["mean_dri_interval"], explanation["controls"], explanation["above"]
+    found = {
+        "mean_dri": mean["value"],
+        "mean_dri_low": mean["low"],
+        "mean_dri_high": mean["high"],
+        "dri_valid": float(explanation["valid"]),
+    }
+    found |= {name: explanation[name]["value"] for name in ("energy", "pointing", "drop")}
+    found |= {name: controls[name]["value"] for name in ("random_dri", "moved_dri", "drop_elsewhere")}
+    return found | {f"above_{name}_low": above[name]["low"] for name in ("random_dri", "moved_dri")} | {"n": explanation["n"]}
 
 
 def _caption(one: Looked) -> tuple[str, str]:

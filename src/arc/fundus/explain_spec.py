@@ -51,7 +51,7 @@ def _spec(name: str, title: str, params: type[ExplainParams]) -> RecipeSpec:
                 "model", required=False, help="model.safetensors of fundus.segment, which draws the discs in place of the masks."
             ),
         },
-        outputs={"explanation.json": "result", "report.html": "report"},  # and a PNG for each photograph, of kind figure
+        outputs={"explanation.json": "result", "explanation.html": "report"},  # and a PNG for each photograph, of kind figure
         needs=Needs(role="light", memory_gb=2.0, threads=1),
     )
 
