@@ -44,12 +44,13 @@ def run(code: str, *names: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("code", [NO_TENSOR_OPERATION, A_CHILD_CAN_COMPUTE])
 def test_a_child_forked_after_the_imports_is_whole(code: str) -> None:
-    assert len(RUN_SIDES) == 13
+    assert len(RUN_SIDES) == 16
     done = run(code, *RUN_SIDES, PREDICTOR)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_data_recipes_and_all_specs_do_without_torch() -> None:
     names = ["arc.data.spec", "arc.data.synthetic", "arc.data.unpack", "arc.data.photographs", "arc.fundus.spec", "arc.fundus.segment_spec"]
+    names += ["arc.fundus.explain_spec"]
     done = run("import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]; assert 'torch' not in sys.modules", *names)
     assert done.returncode == 0, done.stderr
