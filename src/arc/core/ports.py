@@ -104,6 +104,10 @@ class RunContext(Protocol):
         """What the engine resolved for an input; BadData when it was not given."""
         ...
 
+    def optional(self, name: str) -> ResolvedInput | None:
+        """What the engine resolved for an input that may be left out; None when it was."""
+        ...
+
     def report(self, step: int, values: Mapping[str, float]) -> None:
         """Record metric values at a step. A few microseconds; never waits for the control plane."""
         ...

@@ -19,7 +19,6 @@ Not covered: the photographs of a sealed split, and what patients a folder shows
 and says whose it is.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,6 +38,7 @@ from arc.data.features import FEATURES
 from arc.data.judge_spec import DriftParams
 from arc.data.publish import version_of
 from arc.kit import report
+from arc.kit.documents import save_json
 from arc.stats.drift import check_draws, ks_all, psi_all
 from arc.stats.mmd import mmd
 
@@ -57,7 +57,7 @@ def run(ctx: RunContext, params: DriftParams, *, embed: Embed | None = None) -> 
     check_draws(params.resamples, params.ks_confidence, field="resamples")
     if embed is not None:
         check_draws(params.permutations, params.ks_confidence, field="permutations")
-    current, recent = _given(ctx, "current"), _given(ctx, "recent")
+    current, recent = ctx.optional("current"), ctx.optional("recent")
     if (current is None) == (recent is None):
         raise BadData("give exactly one of the inputs current and recent", field="inputs.current")
     ctx.phase("look")
@@ -72,7 +72,7 @@ def run(ctx: RunContext, params: DriftParams, *, embed: Embed | None = None) -> 
         ctx.phase("report")
         page = drift_page.page(found, params, max_megapixels=MAX_MEGAPIXELS)
     said = told(found, params)
-    ctx.save("drift.json", "result", lambda path: _write(path, said))
+    save_json(ctx, "drift.json", "result", said, ascii_only=False)
     ctx.save("drift.html", "report", lambda path: report.write(path, page))
     most = max(one.psi.value or 0.0 for one in found.features)
     return Done(metrics={"drifted_features": len(found.drifted), "max_psi": most, "hold": float(found.hold)}, result=said)
@@ -161,13 +161,6 @@ def _seen(ctx: RunContext, name: str, files: Sequence[Recent], *, patients_known
     )
 
 
-def _given(ctx: RunContext, name: str) -> ResolvedInput | None:
-    try:
-        return ctx.input(name)
-    except BadData:
-        return None
-
-
 # --- what is said -------------------------------------------------------------------------------
 
 
@@ -219,7 +212,3 @@ def _embedding(one: Embedded) -> dict[str, Any]:
         "photographs": list(one.n),
         "drifted": one.drifted,
     }
-
-
-def _write(path: Path, said: dict[str, Any]) -> None:
-    path.write_text(json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -5,13 +5,13 @@ checked without splits unless it came with some. Every picture is decoded in the
 ten. The job completes whatever it found: `passed` says the verdict.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from arc.artifacts import digest_file
 from arc.core.errors import BadData
+from arc.core.inputs import ResolvedInput
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data import checks, layout, leakage, look, manifest, tables, validation_page
@@ -22,6 +22,7 @@ from arc.data.names import CLASSES
 from arc.data.publish import version_of
 from arc.data.splits import SPLITS
 from arc.kit import report
+from arc.kit.documents import save_json
 
 _SHOWN = 200  # findings of a check in the JSON; the number of all is told
 
@@ -33,7 +34,7 @@ def run(ctx: RunContext, params: ValidateParams) -> Done:
     found = list(_checked(subject, params, seed=ctx.seed))
     said = summary(subject, found)
     ctx.phase("report")
-    ctx.save("validation.json", "result", lambda path: _write(path, said))
+    save_json(ctx, "validation.json", "result", said, ascii_only=False)
     page = validation_page.page(subject, found, max_megapixels=params.max_megapixels)
     ctx.save("validation.html", "report", lambda path: report.write(path, page))
     failed = [check.name for check in found if not check.passed]
@@ -86,31 +87,18 @@ def _words(check: Check, finding: Finding) -> str:
     return f"{check.name}: {f'{finding.file}: ' if finding.file else ''}{finding.what}{also}"
 
 
-def _write(path: Path, said: dict[str, Any]) -> None:
-    path.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 # --- what is validated --------------------------------------------------------------------------
 
 
 def _subject(ctx: RunContext, params: ValidateParams) -> Subject:
-    given = {name for name in ("dataset", "folder") if _has(ctx, name)}
-    if len(given) != 1:
+    version, folder = ctx.optional("dataset"), ctx.optional("folder")
+    if (version is None) == (folder is None):
         raise BadData("give exactly one of the inputs dataset and folder", field="inputs.dataset")
     ctx.phase("look")
-    return _version(ctx, params) if given == {"dataset"} else _folder(ctx, params)
+    return _version(ctx, params, version) if version is not None else _folder(ctx, params)
 
 
-def _has(ctx: RunContext, name: str) -> bool:
-    try:
-        ctx.input(name)
-    except BadData:
-        return False
-    return True
-
-
-def _version(ctx: RunContext, params: ValidateParams) -> Subject:
-    given = ctx.input("dataset")
+def _version(ctx: RunContext, params: ValidateParams, given: ResolvedInput) -> Subject:
     version = version_of(given)
     troubles: list[tuple[str, str]] = []
     rows: list[tuple[str, Path, Row]] = []

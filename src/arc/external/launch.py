@@ -79,20 +79,15 @@ def _python(ctx: RunContext) -> str:
 def _words(ctx: RunContext, params: ScriptParams, checkpoint: Path | None) -> dict[str, str]:
     """What each word in braces stands for in this attempt."""
     words = {"seed": str(ctx.seed), "threads": str(ctx.threads), "device": ctx.device}
-    try:
-        dataset = ctx.input("dataset")
-    except BadData:
-        dataset = None
+    dataset = ctx.optional("dataset")
     if dataset is not None:
         words |= {"dataset": dataset.path} | {f"{split}_csv": path for split, path in dataset.splits.items() if split != "sealed"}
     return words | ({"checkpoint": str(checkpoint)} if checkpoint else {})
 
 
 def _given(ctx: RunContext, name: str) -> Path | None:
-    try:
-        return Path(ctx.input(name).path)
-    except BadData:
-        return None
+    given = ctx.optional(name)
+    return None if given is None else Path(given.path)
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:

@@ -9,18 +9,16 @@ It may begin with weights from a file or from where they were published; the res
 Leaves model.safetensors, history.json and config.json. Not covered: ensembles, which are several such models.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from arc.core.errors import BadData, InvalidSpec
+from arc.core.errors import InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data.names import CLASSES
@@ -31,7 +29,8 @@ from arc.fundus.losses import loss_of
 from arc.fundus.networks import backbone_of, build, freeze_backbone, standardised
 from arc.fundus.pictures import Pictures
 from arc.fundus.predict import RECIPE, ModelCard, probabilities
-from arc.kit import checkpoint, device, loop, optim
+from arc.fundus.training import MODEL, config_of, history_of, leave
+from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.metrics import OperatingPoint, choose_threshold
 from arc.kit.sampler import Order, balanced_weights
@@ -40,7 +39,6 @@ from arc.kit.seeding import derive, seed_all
 from arc.kit.spec import LoopSettings
 from arc.stats import auc
 
-MODEL = "model.safetensors"
 MONITOR = "val_auc"
 _EVAL_BATCH = 64
 
@@ -57,8 +55,14 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()
     point = choose_threshold(val.labels_N.tolist(), scores)
     begun = loaded.as_dict() if loaded else None
-    config = _config(ctx, params, network, where, train, val) | {"began_with": begun}
-    _leave(ctx, params, network, point, _history(result, point), config)
+    config = config_of(ctx, CLASSIFY, params, network, where, sizes=(len(train), len(val)), classes=CLASSES)
+    leave(
+        ctx,
+        network,
+        _card(ctx, params, point).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
+        history=history_of(result, monitor=MONITOR) | {"operating_point": point.as_dict()},
+        config=config | {"began_with": begun},
+    )
     best = result.history[(result.best_epoch or result.epochs) - 1]
     metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)}
     metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
@@ -82,9 +86,8 @@ def _begun(ctx: RunContext, params: ClassifyParams, where: torch.device) -> tupl
 
 def _weights(ctx: RunContext, params: ClassifyParams) -> tuple[Path | None, str]:
     """The file of weights to begin with, and what it is called; none by default."""
-    try:
-        given = ctx.input("weights")
-    except BadData:
+    given = ctx.optional("weights")
+    if given is None:
         return (pretrained.from_hub(params.model), pretrained.HUB[params.model]) if params.weights == "hub" else (None, "")
     if params.weights == "hub":
         raise InvalidSpec("weights=hub and a file as the input weights: one of them", field="params.weights", value="hub")
@@ -175,16 +178,8 @@ def _judged(network: nn.Module, val: Pictures, where: torch.device) -> dict[str,
     return {"val_loss": float(-likely.log().mean()), MONITOR: area if math.isfinite(area) else None}
 
 
-def _leave(
-    ctx: RunContext,
-    params: ClassifyParams,
-    network: nn.Module,
-    point: OperatingPoint,
-    history: Mapping[str, Any],
-    config: Mapping[str, Any],
-) -> None:
-    """The three artifacts."""
-    card = ModelCard(
+def _card(ctx: RunContext, params: ClassifyParams, point: OperatingPoint) -> ModelCard:
+    return ModelCard(
         recipe=RECIPE,
         model=params.model,
         input_size=params.input_size,
@@ -194,43 +189,3 @@ def _leave(
         seed=ctx.seed,
         dataset_digest=ctx.input("dataset").digest,
     )
-    meta = card.model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version}
-    ctx.save(MODEL, "model", lambda path: checkpoint.save_model(path, network, meta))
-    for name, kind, content in (("history.json", "result", history), ("config.json", "config", config)):
-        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        ctx.save(name, kind, lambda path, text=text: _write(path, text))  # type: ignore[misc]
-
-
-def _history(result: loop.FitResult, point: OperatingPoint) -> dict[str, Any]:
-    return {
-        "epochs": result.history,
-        "best_epoch": result.best_epoch,
-        "best_value": result.best_value,
-        "monitor": MONITOR,
-        "stopped_early": result.stopped_early,
-        "steps": result.steps,
-        "operating_point": point.as_dict(),
-    }
-
-
-def _config(
-    ctx: RunContext, params: ClassifyParams, network: nn.Module, where: torch.device, train: Pictures, val: Pictures
-) -> dict[str, Any]:
-    """All that it takes to repeat the training."""
-    dataset = ctx.input("dataset")
-    return {
-        "recipe": RECIPE,
-        "recipe_version": CLASSIFY.version,
-        "params": params.model_dump(),
-        "seed": ctx.seed,
-        "threads": ctx.threads,
-        "device": device.describe(where),
-        "dataset": {"ref": dataset.ref, "digest": dataset.digest, "train": len(train), "val": len(val), **dataset.info},
-        "classes": list(CLASSES),
-        "weights": sum(parameter.numel() for parameter in network.parameters()),
-        "simulated": ctx.simulated,
-    }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -36,9 +36,8 @@ _LARGER: Final = 4  # times what the network sees: the size of the file in betwe
 
 def run(ctx: RunContext, params: DriftParams) -> Done:
     """`arc.data.drift.run`, with the embedding of the model if one was given; BadData when it is no classifier of ours."""
-    try:
-        model = ctx.input("model")
-    except BadData:
+    model = ctx.optional("model")
+    if model is None:
         return drift.run(ctx, params)
     classifier = load(Path(model.path), device.pick(ctx.device))
     return drift.run(ctx, params, embed=lambda files: embed(ctx, classifier, files))

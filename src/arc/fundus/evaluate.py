@@ -27,6 +27,7 @@ from arc.fundus.predict import RECIPE, ModelCard, load, probabilities
 from arc.fundus.segmenter_file import SegmenterCard
 from arc.fundus.spec import EVALUATE, EvaluateParams
 from arc.kit import device
+from arc.kit.documents import save_json, save_text
 
 _TASKS = {RECIPE: "classification", segmenter_file.RECIPE: "segmentation"}
 COLUMNS = ("file", "patient", "eye", "site", "label", "class", "probability", "called")
@@ -50,7 +51,7 @@ def _of_masks(ctx: RunContext, params: EvaluateParams) -> Done:
     manifest = _manifest(dataset, params.split)
     found = evaluate_masks.judge(ctx, segmenter, manifest, patients_known=known, confidence=params.confidence)
     evaluation = _head(ctx, params, segmenter.card, model, dataset, known) | found
-    _save(ctx, "evaluation.json", "result", json.dumps(evaluation, indent=1, allow_nan=False) + "\n")
+    save_json(ctx, "evaluation.json", "result", evaluation)
     return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
 
 
@@ -70,9 +71,9 @@ def _of_classes(ctx: RunContext, params: EvaluateParams) -> Done:
     source = "the model: chosen on validation" if params.threshold is None else "the request"
     evaluation = _head(ctx, params, classifier.card, model, dataset, known) | {"threshold_from": source} | found
     shown = samples.collect(manifest.parent, split.rows, judged, threshold=threshold, each=params.samples)
-    _save(ctx, "evaluation.json", "result", json.dumps(evaluation, indent=1, allow_nan=False) + "\n")
-    _save(ctx, "predictions.csv", "predictions", _predictions(split.rows, scores, threshold))
-    _save(ctx, "samples.json", "figure", json.dumps(shown, allow_nan=False) + "\n")
+    save_json(ctx, "evaluation.json", "result", evaluation)
+    save_text(ctx, "predictions.csv", "predictions", _predictions(split.rows, scores, threshold))
+    save_text(ctx, "samples.json", "figure", json.dumps(shown, allow_nan=False) + "\n")
     return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
 
 
@@ -122,11 +123,3 @@ def _predictions(rows: Sequence[Row], scores: Sequence[float], threshold: float)
         file, label, index, patient, eye, site, *_ = row.cells()
         table.writerow([file, patient, eye, site, label, index, repr(score), CLASSES[int(score >= threshold)]])
     return text.getvalue()
-
-
-def _save(ctx: RunContext, name: str, kind: str, text: str) -> None:
-    ctx.save(name, kind, lambda path: _write(path, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

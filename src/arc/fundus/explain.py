@@ -8,7 +8,6 @@ Not covered: masks that show a cup and no disc are taken for discs where a datas
 """
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from arc.fundus.explain_spec import DriParams, ExplainParams
 from arc.fundus.pictures import FIELD_LEVEL, square
 from arc.fundus.predict import Classifier, load
 from arc.kit import device, figures, report
+from arc.kit.documents import save_json
 from arc.kit.seeding import generator
 
 _SHOWN: Final = 12  # photographs that travel with the explanation, for reports
@@ -98,7 +98,7 @@ def _explain(ctx: RunContext, params: ExplainParams, method: cam.Method, *, name
     told = [_told(one, file) for one, file in zip(looked, files, strict=True)]
     explanation |= {"n": len(looked), "figures": files, "dri_scores" if measured else "samples": told}
     whole = explanation | {"shown": [_tile(one, params.threshold) for one in looked[:_SHOWN]]}
-    ctx.save("explanation.json", "result", lambda path: _write(path, (json.dumps(whole, indent=1, allow_nan=False) + "\n").encode()))
+    save_json(ctx, "explanation.json", "result", whole)
     ctx.save("explanation.html", "report", lambda path: report.write(path, explain_page.compose(whole)))
     return Done(metrics=_metrics(explanation), result=explanation)
 
@@ -163,11 +163,8 @@ def squared(photograph: dri.Bytes, mask: dri.Bytes | None, size: int) -> tuple[d
 
 
 def _segmenter(ctx: RunContext) -> segmenter_file.Segmenter | None:
-    try:
-        given = ctx.input("segmentation")
-    except BadData:
-        return None
-    return segmenter_file.load(Path(given.path), device.pick(ctx.device))
+    given = ctx.optional("segmentation")
+    return None if given is None else segmenter_file.load(Path(given.path), device.pick(ctx.device))
 
 
 def _look(
@@ -197,6 +194,7 @@ def _head(
 ) -> dict[str, Any]:
     """What was explained, and how."""
     model, dataset, card = ctx.input("model"), ctx.input("dataset"), classifier.card
+    segmentation = ctx.optional("segmentation")
     return {
         "recipe": f"fundus.{name}",
         "method": method,
@@ -207,17 +205,10 @@ def _head(
         "seed": ctx.seed,
         "model": {"digest": model.digest, "name": card.model, "input_size": card.input_size},
         "dataset": {"ref": dataset.ref, "digest": dataset.digest},
-        "disc_from": "the masks of the dataset" if _segmenter_ref(ctx) is None else _segmenter_ref(ctx),
+        "disc_from": "the masks of the dataset" if segmentation is None else segmentation.ref,
         "patients_known": known,
         "simulated": ctx.simulated or card.tiny,
     }
-
-
-def _segmenter_ref(ctx: RunContext) -> str | None:
-    try:
-        return ctx.input("segmentation").ref
-    except BadData:
-        return None
 
 
 def _told(one: Looked, file: str) -> dict[str, Any]:

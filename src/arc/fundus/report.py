@@ -47,8 +47,8 @@ def run(ctx: RunContext, params: ReportParams) -> Done:
     """Write report.html; BadData when an input is not what its recipe leaves."""
     ctx.phase("report")
     history, config, evaluation = (_object(ctx, name) for name in ("history", "config", "evaluation"))
-    samples = _object(ctx, "samples") if _has(ctx, "samples") else {}
-    explanation = _object(ctx, "explanation") if _has(ctx, "explanation") else {}
+    samples = _object(ctx, "samples") if ctx.optional("samples") is not None else {}
+    explanation = _object(ctx, "explanation") if ctx.optional("explanation") is not None else {}
     dataset = summary(Path(ctx.input("dataset").path))
     try:
         made = compose(
@@ -200,14 +200,6 @@ def _configuration(config: Mapping[str, Any]) -> Section:
     facts = [*config["params"].items(), ("seed", config["seed"]), ("threads", config["threads"]), ("weights", config["weights"])]
     device = " ".join(str(value) for value in config["device"].values())
     return Section("Configuration", [Facts([*facts, ("device", device), ("recipe", f"{config['recipe']} {config['recipe_version']}")])])
-
-
-def _has(ctx: RunContext, name: str) -> bool:
-    try:
-        ctx.input(name)
-    except BadData:
-        return False
-    return True
 
 
 def _object(ctx: RunContext, name: str) -> dict[str, Any]:

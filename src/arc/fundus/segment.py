@@ -8,11 +8,9 @@ kept, and judged in the end as it will be used: on whole photographs, around the
 Leaves model.safetensors, history.json and config.json. Not covered: pretrained weights, and masks that show the disc alone.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,16 +26,17 @@ from arc.fundus.networks import standardised
 from arc.fundus.segment_losses import Loss, nested, segmentation_loss, targets
 from arc.fundus.segment_spec import SEGMENT, SegmentParams
 from arc.fundus.segmenter_file import RECIPE, Segmenter, SegmenterCard, mask_of, network_of
-from arc.kit import checkpoint, device, loop, optim
+from arc.fundus.training import MODEL, config_of, history_of, leave
+from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.sampler import Order
 from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
 from arc.kit.spec import LoopSettings
 
-MODEL = "model.safetensors"
 MONITOR = "val_dice"
 _EVAL_BATCH = 32
+_CLASSES = ("background", "rim", "cup")
 _FINAL = ("disc_dice", "cup_dice", "vcdr_error")
 
 
@@ -54,7 +53,13 @@ def run(ctx: RunContext, params: SegmentParams) -> Done:
     result = _fit(ctx, params, network, train, val, where)
     ctx.phase("evaluate")
     final = _judged_as_used(ctx, Segmenter(network, card, where))
-    _leave(ctx, params, network, card, _history(result, final), _config(ctx, params, network, where, train, val))
+    leave(
+        ctx,
+        network,
+        card.model_dump() | {"params": params.model_dump(), "recipe_version": SEGMENT.version},
+        history=history_of(result, monitor=MONITOR) | {"validation": final},
+        config=config_of(ctx, SEGMENT, params, network, where, sizes=(len(train.rows), len(val.rows)), classes=_CLASSES),
+    )
     best = result.history[(result.best_epoch or result.epochs) - 1]
     metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)} | {f"val_{name}": value for name, value in final.items()}
     metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
@@ -157,54 +162,3 @@ def _judged_as_used(ctx: RunContext, segmenter: Segmenter) -> dict[str, float | 
         known = values[np.isfinite(values)]
         means[name] = float(known.mean()) if len(known) else None
     return means
-
-
-def _leave(
-    ctx: RunContext,
-    params: SegmentParams,
-    network: nn.Module,
-    card: SegmenterCard,
-    history: Mapping[str, Any],
-    config: Mapping[str, Any],
-) -> None:
-    """The three artifacts."""
-    meta = card.model_dump() | {"params": params.model_dump(), "recipe_version": SEGMENT.version}
-    ctx.save(MODEL, "model", lambda path: checkpoint.save_model(path, network, meta))
-    for name, kind, content in (("history.json", "result", history), ("config.json", "config", config)):
-        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        ctx.save(name, kind, lambda path, text=text: _write(path, text))  # type: ignore[misc]
-
-
-def _history(result: loop.FitResult, final: Mapping[str, float | None]) -> dict[str, Any]:
-    return {
-        "epochs": result.history,
-        "best_epoch": result.best_epoch,
-        "best_value": result.best_value,
-        "monitor": MONITOR,
-        "stopped_early": result.stopped_early,
-        "steps": result.steps,
-        "validation": dict(final),
-    }
-
-
-def _config(
-    ctx: RunContext, params: SegmentParams, network: nn.Module, where: torch.device, train: masked.Squares, val: masked.Squares
-) -> dict[str, Any]:
-    """All that it takes to repeat the training."""
-    dataset = ctx.input("dataset")
-    return {
-        "recipe": RECIPE,
-        "recipe_version": SEGMENT.version,
-        "params": params.model_dump(),
-        "seed": ctx.seed,
-        "threads": ctx.threads,
-        "device": device.describe(where),
-        "dataset": {"ref": dataset.ref, "digest": dataset.digest, "train": len(train.rows), "val": len(val.rows), **dataset.info},
-        "classes": ["background", "rim", "cup"],
-        "weights": sum(parameter.numel() for parameter in network.parameters()),
-        "simulated": ctx.simulated,
-    }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -50,10 +50,14 @@ class Context:
 
     def input(self, name: str) -> ResolvedInput:
         """What the engine resolved for an input; BadData when it was not given."""
-        try:
-            return self._order.inputs[name]
-        except KeyError:
-            raise BadData(f"the input {name!r} was not given", field=f"inputs.{name}") from None
+        given = self.optional(name)
+        if given is None:
+            raise BadData(f"the input {name!r} was not given", field=f"inputs.{name}")
+        return given
+
+    def optional(self, name: str) -> ResolvedInput | None:
+        """What the engine resolved for an input that may be left out; None when it was."""
+        return self._order.inputs.get(name)
 
     def report(self, step: int, values: Mapping[str, float]) -> None:
         """Record metric values at a step; numbers that are not finite become null."""

@@ -41,6 +41,9 @@ class FolderContext:
             raise BadData(f"the input {name} was not given", field=f"inputs.{name}")
         return self.inputs[name]
 
+    def optional(self, name: str) -> ResolvedInput | None:
+        return self.inputs.get(name)
+
     def report(self, step: int, values: Mapping[str, float]) -> None:
         self.points.append((step, dict(values)))
 
