@@ -4,7 +4,7 @@ What `unpack` has converted is moved, what `register` takes as it is gets a seco
 photographs that show one picture count as one patient, and the version says that it does not know.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from arc.data import alike
 from arc.data.ingest import Kept
 from arc.data.manifest import Row
 from arc.data.names import CLASSES
-from arc.data.publish import Facts, folder_of, publish
+from arc.data.publish import Facts, folder_of, publish, put
 from arc.data.spec import NamedParams, SplitParams
 from arc.data.splits import Member, rule_in_words, split, together
 from arc.data.tree import Layout
@@ -41,15 +41,8 @@ def assemble(
     members = [_member(photo, photo.source.patient if known and photo.source.patient else photo.file) for photo in kept]
     splits = split(members, rule, seed=ctx.seed, alike=pairs)
     patients = [member.patient for member in members] if known else together(members, pairs)
-    rows = []
-    for photo, patient, name in zip(kept, patients, splits, strict=True):
-        folder = folder_of(name, dataset, sealed)
-        for relative, source in ((photo.file, photo.path), (photo.mask, photo.mask_path)):
-            if relative and source:
-                target = folder / relative
-                target.parent.mkdir(parents=True, exist_ok=True)
-                place(source, target)
-        rows.append((name, _row(photo, patient)))
+    put([pair for photo, name in zip(kept, splits, strict=True) for pair in _files(photo, folder_of(name, dataset, sealed))], place)
+    rows = [(name, _row(photo, patient)) for photo, patient, name in zip(kept, patients, splits, strict=True)]
     facts = Facts(
         dataset=asked.name,
         task=found.task,
@@ -68,6 +61,13 @@ def assemble(
 
 def _member(photo: Kept, patient: str) -> Member:
     return Member(patient, photo.source.label or "", photo.sha256, photo.source.site, photo.source.split)
+
+
+def _files(photo: Kept, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The photograph and its mask, each with its place below `folder`."""
+    yield photo.path, folder / photo.file
+    if photo.mask_path is not None:
+        yield photo.mask_path, folder / photo.mask
 
 
 def _row(photo: Kept, patient: str) -> Row:

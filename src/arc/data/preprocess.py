@@ -9,7 +9,6 @@ Not covered: what the sealed photographs look like decides nothing. Each photogr
 
 import csv
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from arc.core.recipe import Done
 from arc.data import manifest, parallel, pictures, quality, steps
 from arc.data.derive_spec import PreprocessParams
 from arc.data.manifest import Row
-from arc.data.publish import derived, folder_of, publish, version_of
+from arc.data.publish import derived, folder_of, publish, version_folders, version_of
 from arc.data.quality import Quality
 from arc.data.splits import SPLITS
 
@@ -60,17 +59,12 @@ class _Made:
 def run(ctx: RunContext, params: PreprocessParams) -> Done:
     """Make the new version; BadData naming the file that stands in the way, or the class that a split would lose."""
     given = ctx.input("dataset")
-    dataset, sealed = ctx.folder("dataset"), ctx.folder("sealed")
     suffix = ".png" if params.image_format == "png" else ".jpg"
-    try:
+    with version_folders(ctx) as (dataset, sealed):
         tasks = _tasks(given, dataset, sealed, suffix=suffix)
         ctx.phase("preprocess")
         made = parallel.each(ctx, tasks, lambda task: _one(task, params), unit="photograph")
         result = _publish(ctx, params, made, dataset, sealed)
-    except BaseException:
-        shutil.rmtree(dataset, ignore_errors=True)
-        shutil.rmtree(sealed, ignore_errors=True)
-        raise
     return Done(metrics={"images": result["files"], "ungradable": result["quality"]["ungradable"]}, result=result)
 
 

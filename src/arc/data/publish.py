@@ -6,8 +6,11 @@ version when the job completes. Used by every recipe that makes a version: unpac
 """
 
 import json
+import os
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any, Final
 from arc.artifacts import tree
 from arc.core.dataset import DatasetVersion
 from arc.core.inputs import ResolvedInput
+from arc.core.ports import RunContext
 from arc.data import manifest
 from arc.data.manifest import Row
 from arc.data.splits import SPLITS
@@ -82,6 +86,34 @@ def publish(rows: Sequence[tuple[str, Row]], facts: Facts, *, dataset: Path, sea
     (dataset / "dataset.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     seals = [tree.seal(folder, known=_known(rows, folder, dataset, sealed), threads=threads) for folder in (dataset, sealed)]
     return result | {"seal": seals[0], "sealed_seal": seals[1]}
+
+
+@contextmanager
+def version_folders(ctx: RunContext) -> Iterator[tuple[Path, Path]]:
+    """The folders `dataset` and `sealed` of the attempt; nothing is left of them when the block fails."""
+    folders = ctx.folder("dataset"), ctx.folder("sealed")
+    try:
+        yield folders
+    except BaseException:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def put(pairs: Sequence[tuple[Path, Path]], place: Callable[[Path, Path], object]) -> None:
+    """`place(source, target)` for each pair, into folders that are made first, each once."""
+    for folder in {target.parent for _, target in pairs}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for source, target in pairs:
+        place(source, target)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give the bytes of a file a second name; a copy where the file system has no hard links, or not to there."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def folder_of(split: str, dataset: Path, sealed: Path) -> Path:

@@ -7,7 +7,6 @@ too, which its seal notices before the next use.
 """
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ from arc.data import layout
 from arc.data.assemble import assemble
 from arc.data.ingest import Kept, plain_names
 from arc.data.parallel import each
-from arc.data.resplit import take
+from arc.data.publish import link, version_folders
 from arc.data.spec import RegisterParams
 from arc.data.tree import Photograph
 
@@ -31,19 +30,14 @@ def run(ctx: RunContext, params: RegisterParams) -> Done:
     root = Path(ctx.input("folder").path)
     if not root.is_dir():
         raise BadData("what is registered is a folder; an archive is unpacked (data.unpack)", field="folder", value=root.name[:160])
-    dataset, sealed = ctx.folder("dataset"), ctx.folder("sealed")
-    try:
+    with version_folders(ctx) as (dataset, sealed):
         ctx.phase("look")
         found = layout.recognise(root, most_files=params.max_files, layout=params.layout, mapping=params.mapping)
         ctx.phase("hash")
         names = plain_names(found.photographs)
         kept = each(ctx, list(zip(found.photographs, names, strict=True)), lambda pair: _kept(root, *pair))
         step = {"register": params.model_dump(mode="json", exclude={"name", "licence", "source", "description"}) | {"seed": ctx.seed}}
-        result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=take, dataset=dataset, sealed=sealed)
-    except BaseException:
-        shutil.rmtree(dataset, ignore_errors=True)
-        shutil.rmtree(sealed, ignore_errors=True)
-        raise
+        result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=link, dataset=dataset, sealed=sealed)
     return Done(metrics={"images": result["files"]}, result=result)
 
 

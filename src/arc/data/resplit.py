@@ -4,8 +4,6 @@ The photographs keep their files (a second name for the same bytes where the dis
 the sealed split stays as it is: what a model was trained on must not come to judge it.
 """
 
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from arc.core.recipe import Done
 from arc.data import alike, manifest
 from arc.data.derive_spec import ResplitParams
 from arc.data.manifest import Row
-from arc.data.publish import Facts, derived, folder_of, publish, version_of
+from arc.data.publish import Facts, derived, folder_of, link, publish, put, version_folders, version_of
 from arc.data.splits import SPLITS, Member, rule_in_words, split
 
 
@@ -22,29 +20,14 @@ def run(ctx: RunContext, params: ResplitParams) -> Done:
     """Split anew; BadData when it cannot be done."""
     given = ctx.input("dataset")
     old = [(name, Path(given.splits[name]).parent, row) for name in SPLITS for row in manifest.read(Path(given.splits[name]))]
-    dataset, sealed = ctx.folder("dataset"), ctx.folder("sealed")
-    try:
+    with version_folders(ctx) as (dataset, sealed):
         names = _split(ctx, params, old, known=version_of(given).patients_known)
         ctx.phase("link")
-        for name, (_, source, row) in zip(names, old, strict=True):
-            for file in filter(None, (row.file, row.mask)):
-                take(source / file, folder_of(name, dataset, sealed) / file)
+        places = [(source, folder_of(name, dataset, sealed), row) for name, (_, source, row) in zip(names, old, strict=True)]
+        put([(source / file, target / file) for source, target, row in places for file in (row.file, row.mask) if file], link)
         rows = [(name, row) for name, (_, _, row) in zip(names, old, strict=True)]
         result = publish(rows, _facts(ctx, params), dataset=dataset, sealed=sealed, threads=ctx.threads)
-    except BaseException:
-        shutil.rmtree(dataset, ignore_errors=True)
-        shutil.rmtree(sealed, ignore_errors=True)
-        raise
     return Done(metrics={"images": result["files"]}, result=result)
-
-
-def take(source: Path, target: Path) -> None:
-    """Give the bytes of a file a second name; a copy where the file system has no hard links, or not to there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _split(ctx: RunContext, params: ResplitParams, old: list[tuple[str, Path, Row]], *, known: bool) -> list[str]:

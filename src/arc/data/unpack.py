@@ -16,26 +16,24 @@ from arc.data import layout
 from arc.data.assemble import assemble
 from arc.data.ingest import convert
 from arc.data.opening import open_source
+from arc.data.publish import version_folders
 from arc.data.spec import UnpackParams
 
 
 def run(ctx: RunContext, params: UnpackParams) -> Done:
     """Make the dataset; BadData, TooLarge or NoSpace say what stands in the way."""
     source = Path(ctx.input("archive").path)
-    work, dataset, sealed = ctx.folder("unpacked"), ctx.folder("dataset"), ctx.folder("sealed")
+    work = ctx.folder("unpacked")
     try:
-        opened = open_source(ctx, params, source, work)
-        ctx.phase("look")
-        found = layout.recognise(opened.root, most_files=params.max_files, layout=params.layout, mapping=opened.mapping)
-        found = replace(found, warnings=(*opened.warnings, *found.warnings))
-        ctx.log("layout", name=found.name, photographs=len(found.photographs))
-        kept = convert(ctx, params, opened.root, found.photographs, into=work / "converted")
-        step = {"unpack": params.model_dump(mode="json", exclude={"name", "licence", "source", "description"}) | {"seed": ctx.seed}}
-        result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=Path.rename, dataset=dataset, sealed=sealed)
-    except BaseException:
-        shutil.rmtree(dataset, ignore_errors=True)
-        shutil.rmtree(sealed, ignore_errors=True)
-        raise
+        with version_folders(ctx) as (dataset, sealed):
+            opened = open_source(ctx, params, source, work)
+            ctx.phase("look")
+            found = layout.recognise(opened.root, most_files=params.max_files, layout=params.layout, mapping=opened.mapping)
+            found = replace(found, warnings=(*opened.warnings, *found.warnings))
+            ctx.log("layout", name=found.name, photographs=len(found.photographs))
+            kept = convert(ctx, params, opened.root, found.photographs, into=work / "converted")
+            step = {"unpack": params.model_dump(mode="json", exclude={"name", "licence", "source", "description"}) | {"seed": ctx.seed}}
+            result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=Path.rename, dataset=dataset, sealed=sealed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Done(metrics={"images": result["files"]}, result=result | {"format": opened.format, "bytes_in": opened.bytes_in})
