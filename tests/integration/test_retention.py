@@ -273,6 +273,9 @@ def test_a_dataset_folder_that_a_failed_job_moved_goes_and_another_stays(app: Ap
         folder.mkdir(parents=True)
     clock.advance(unix(SystemClock().now()) - unix(clock.now()) + 5)
     over(app, job)
+    with app.store.write() as tx:  # of a package that is not installed any more
+        stranger = app.jobs.get(job.id).model_copy(update={"id": "job_stranger", "recipe": "stranger.unpack"})
+        rows.insert(tx, stranger)
     clock.advance(1.1 * DAY_S)
     assert sorted(gone(clean(app), "leftover")) == ["datasets/eyes/1", "sealed/eyes/1"]
     assert [folder.exists() for folder in folders] == [False, False, True]

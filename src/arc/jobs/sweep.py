@@ -22,7 +22,7 @@ from typing import Literal
 from arc import catalog
 from arc.core.cleaning import Finding
 from arc.core.clock import from_unix
-from arc.core.errors import NotFound
+from arc.core.errors import NotFound, RecipeBroken
 from arc.core.inputs import parse_input
 from arc.core.job import Job
 from arc.core.states import JobStatus
@@ -148,22 +148,20 @@ def _has_version(tx: Tx, name: str, version: int) -> bool:
 def _maker(tx: Tx, name: str, path: Path) -> Job | None:
     """The job of this store that was just ending when the folder came here, and did not complete; None when there is none."""
     came = from_unix(path.lstat().st_ctime)
-    for status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        cursor = None
-        while True:
-            page = rows.page(tx, statuses=(status,), limit=200, cursor=cursor)
-            for job in page.items:
-                if _makes(job, name) and job.started_at and job.completed_at and job.started_at <= came <= job.completed_at:
-                    return job
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-    return None
+    ended = _jobs(tx, JobStatus.FAILED, JobStatus.CANCELLED)
+    return next((job for job in ended if _ended_around(job, came) and _makes(job, name)), None)
+
+
+def _ended_around(job: Job, moment: datetime) -> bool:
+    return bool(job.started_at and job.completed_at and job.started_at <= moment <= job.completed_at)
 
 
 def _makes(job: Job, name: str) -> bool:
     """Whether the job was to make a version of the dataset: one it names, or else that of its input."""
-    if "dataset" not in catalog.spec(job.recipe).outputs.values():
+    try:
+        if "dataset" not in catalog.spec(job.recipe).outputs.values():
+            return False
+    except (NotFound, RecipeBroken):  # of a package that is not installed any more
         return False
     given = job.params.get("name")
     return given == name if given else any(parse_input(ref, field="inputs").target == name for ref in job.inputs.values())
@@ -171,16 +169,21 @@ def _makes(job: Job, name: str) -> bool:
 
 def _uploads(tx: Tx, room: Path, now: datetime) -> Iterator[Leftover]:
     """What was sent a week ago, unless a job that is not over still names it."""
-    waiting = {ref.removeprefix("path:") for job in _open_jobs(tx) for ref in job.inputs.values()}
-    for path in sorted(room.glob("*upload_*")):
-        if path.is_file() and not path.is_symlink() and _is_old(path, now, age=_UPLOAD_AGE) and str(path.resolve()) not in waiting:
+    found = sorted(room.glob("*upload_*"))
+    old = [path for path in found if path.is_file() and not path.is_symlink() and _is_old(path, now, age=_UPLOAD_AGE)]
+    if not old:
+        return
+    open_ = _jobs(tx, JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING)
+    waiting = {ref.removeprefix("path:") for job in open_ for ref in job.inputs.values()}
+    for path in old:
+        if str(path.resolve()) not in waiting:
             yield Leftover(path, "unlink", "an upload that no job waits for any more")
 
 
-def _open_jobs(tx: Tx) -> Iterator[Job]:
+def _jobs(tx: Tx, *statuses: JobStatus) -> Iterator[Job]:
     cursor = None
     while True:
-        page = rows.page(tx, statuses=(JobStatus.PENDING, JobStatus.QUEUED, JobStatus.RUNNING), limit=200, cursor=cursor)
+        page = rows.page(tx, statuses=statuses, limit=200, cursor=cursor)
         yield from page.items
         cursor = page.next_cursor
         if cursor is None:
