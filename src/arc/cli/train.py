@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from arc.cli.compose import Configuration, compose
+from arc.cli.data_options import reference
 from arc.cli.options import Json, Parameters, Seed, Wait, Workspace, examples, settings_of
 from arc.cli.session import session
 from arc.cli.submit import Urgency, job_request, send
 from arc.cli.values import params
 from arc.core.errors import InvalidSpec
-from arc.core.inputs import parse_input
 from arc.settings import Settings
 
 group = typer.Typer(no_args_is_help=True, help="Train a model.")
@@ -78,4 +78,4 @@ def _composed(recipe: str, overrides: list[str], given: dict[str, Any], settings
 
 def dataset_ref(text: str) -> str:
     """The reference for a dataset's name, with or without `@VERSION`; InvalidSpec for what is none."""
-    return str(parse_input(f"dataset:{text.removeprefix('dataset:')}", field="dataset"))
+    return str(reference(text))

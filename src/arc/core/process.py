@@ -24,6 +24,7 @@ from arc.core.journal import EXIT, PROCESS
 from arc.core.ports import Exit, Liveness
 
 _PROC: Final = Path("/proc")
+_SIGNALS: Final = {known.value: known.name for known in signal.Signals}
 _GROUP_FLAG: Final = 4  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 
@@ -57,6 +58,11 @@ def stat(pid: int) -> Stat | None:
         if not (_PROC / "self" / "stat").exists():
             raise OSError("/proc is not mounted") from None
         return None
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL and the like; `signal 40` for most real-time signals, which have no name."""
+    return _SIGNALS.get(number, f"signal {number}")
 
 
 def everyone() -> Iterator[tuple[int, Stat]]:

@@ -7,13 +7,10 @@ found; here is only the reading, over the threads of the job.
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from arc.core.errors import BadData
 from arc.core.ports import RunContext
 from arc.data import duplicates
 from arc.data.parallel import each
+from arc.data.pictures import picture_of
 
 
 def pairs(ctx: RunContext, files: Sequence[Path]) -> list[tuple[int, int]]:
@@ -24,7 +21,4 @@ def pairs(ctx: RunContext, files: Sequence[Path]) -> list[tuple[int, int]]:
 
 
 def _sign(file: Path) -> duplicates.Signature:
-    picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise BadData(f"{file.name} cannot be decoded", field="dataset", value=file.name)
-    return duplicates.sign(np.asarray(picture))
+    return duplicates.sign(picture_of(file.parent, file.name))

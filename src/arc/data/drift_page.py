@@ -1,17 +1,15 @@
 """The page of a comparison for drift: the verdict, a line for every feature, both distributions, and photographs from their ends."""
 
-import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from arc.core.errors import ArcError
 from arc.data import look
 from arc.data.drift_judged import Compared, Comparison, Photographs
 from arc.data.judge_spec import DriftParams
-from arc.kit import figures, sandbox
+from arc.kit import figures
 from arc.kit.report import Block, Figure, ImageGrid, Number, Report, Section, Table, Text, Tile, Tone, shown
 from arc.stats.drift import LEAST_GROUPS
 from arc.stats.intervals import Interval
@@ -42,7 +40,9 @@ def page(found: Comparison, params: DriftParams, *, max_megapixels: float) -> Re
     old, new = found.reference, found.current
     ranked = sorted(found.features, key=lambda one: (not one.drifted, -(one.ks.interval.value or 0.0)))
     chosen = {one.feature: _ends(one, old, new) for one in [one for one in ranked if one.drifted][:_WITH_PICTURES]}
-    made = _pictures({side.paths[at] for ends in chosen.values() for side, at in ends}, max_megapixels)
+    made = look.small_pictures(
+        {side.paths[at] for ends in chosen.values() for side, at in ends}, side_px=_SIDE_PX, max_megapixels=max_megapixels
+    )
     sections = [_overview(found, ranked, params)]
     drawn = [one for place, one in enumerate(ranked) if one.drifted or place < _DRAWN]
     sections += [_section(one, found, _tiles(one, chosen.get(one.feature, []), made)) for one in drawn]
@@ -168,19 +168,6 @@ def _tiles(one: Compared, ends: list[tuple[Photographs, int]], made: Mapping[Pat
         for side, at in ends
         if side.paths[at] in made
     ]
-
-
-def _pictures(wanted: Collection[Path], max_megapixels: float) -> dict[Path, bytes]:
-    """Small pictures of the files; none where the sandbox could not make them, for the page does without."""
-    ordered = sorted(wanted)
-    try:
-        made = sandbox.parse(
-            look.thumbnails, [str(path) for path in ordered], _SIDE_PX, max_megapixels,
-            cpu_s=60 + 2 * len(ordered), timeout_s=60.0 + 4 * len(ordered), memory_mb=600 + int(max_megapixels * 16), what="pictures",
-        )  # fmt: skip
-    except ArcError:
-        return {}
-    return {path: base64.b64decode(data) for path, data in zip(ordered, made, strict=True) if data}
 
 
 def _unreadable(found: Comparison) -> list[Section]:

@@ -14,14 +14,13 @@ import cv2
 import numpy as np
 
 from arc.core.dataset import DatasetVersion
-from arc.core.errors import ArcError, NoSpace
+from arc.core.errors import NoSpace
 from arc.core.ports import RunContext
 from arc.data import parallel, steps, tree
 from arc.data.derive_spec import PreprocessParams
+from arc.data.ingest import converted
 from arc.data.names import words_of
-from arc.data.photographs import convert_all
 from arc.data.preprocess import JPEG, PNG
-from arc.kit import sandbox
 
 MAX_MEGAPIXELS: Final = 50.0
 _MOST_FILES: Final = 200_000
@@ -65,16 +64,7 @@ def take_in(ctx: RunContext, root: Path, like: DatasetVersion, *, into: Path) ->
 
 def convert(tasks: Sequence[Mapping[str, Any]], rules: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What `photographs.convert_all` answers in the sandbox; a file that brings the child down has an error like any other. NoSpace."""
-    try:
-        answers: list[dict[str, Any]] = sandbox.parse(
-            convert_all, list(tasks), dict(rules), cpu_s=60 + 20 * len(tasks), memory_mb=200 + int(rules["max_megapixels"] * 16),
-            timeout_s=120.0 + 20 * len(tasks), write_mb=500, what="photographs",
-        )  # fmt: skip
-    except ArcError as error:
-        if len(tasks) == 1:
-            return [{"error": error.message}]
-        half = len(tasks) // 2
-        return convert(tasks[:half], rules) + convert(tasks[half:], rules)
+    answers = converted(tasks, rules)
     if any(answer.get("class") == "NoSpace" for answer in answers):
         raise NoSpace("the disk is full", field="recent")
     return answers

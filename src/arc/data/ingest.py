@@ -5,7 +5,7 @@ the file that did it has a name. The first bad file ends the work: a dataset wit
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil
@@ -90,12 +90,7 @@ def _task(root: Path, photo: Photograph, target: Path, suffix: str) -> dict[str,
 
 def _answers(tasks: list[dict[str, Any]], rules: dict[str, Any], files: list[str]) -> list[dict[str, Any]]:
     """What the sandbox says of each file; the first refusal is raised with the name of its file."""
-    try:
-        answers = _ask(tasks, rules)
-    except (BadData, TooLarge) as error:
-        if len(tasks) == 1:
-            raise type(error)(f"{files[0]!a}: {error.message}", field="archive", value=files[0][:160]) from None
-        answers = [_answers([task], rules, [file])[0] for task, file in zip(tasks, files, strict=True)]
+    answers = converted(tasks, rules)
     for answer, file in zip(answers, files, strict=True):
         if "error" in answer:
             if answer.get("class") == "NoSpace":
@@ -105,12 +100,17 @@ def _answers(tasks: list[dict[str, Any]], rules: dict[str, Any], files: list[str
     return answers
 
 
-def _ask(tasks: list[dict[str, Any]], rules: dict[str, Any]) -> list[dict[str, Any]]:
+def converted(tasks: Sequence[Mapping[str, Any]], rules: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What `photographs.convert_all` answers in the sandbox, in order; a file that brings the child down has an error like any other."""
+    return sandbox.apart(lambda some: _ask(some, rules), tasks, lambda _, error: {"error": error.message, "class": error.kind})
+
+
+def _ask(tasks: Sequence[Mapping[str, Any]], rules: Mapping[str, Any]) -> list[dict[str, Any]]:
     megabytes = 200 + int(float(rules["max_megapixels"]) * 16)
     answers = sandbox.parse(
         convert_all,
-        tasks,
-        rules,
+        list(tasks),
+        dict(rules),
         cpu_s=60 + 20 * len(tasks),
         memory_mb=megabytes,
         timeout_s=120.0 + 20 * len(tasks),

@@ -6,7 +6,7 @@ for the search of shortcuts, and what is wrong with the file or its mask in word
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ def look(ctx: RunContext, files: Sequence[tuple[Path, Path | None]], *, max_mega
     batches = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
     found: list[Seen] = []
     with ThreadPoolExecutor(max(1, ctx.threads)) as pool:
-        for answers in pool.map(lambda batch: _ask(batch, rules), batches):
+        for answers in pool.map(lambda batch: _apart(batch, rules), batches):
             found += answers
             ctx.progress(len(found), len(files), unit="image")
             if ctx.should_stop():
@@ -72,19 +72,17 @@ def look(ctx: RunContext, files: Sequence[tuple[Path, Path | None]], *, max_mega
     return found
 
 
+def _apart(batch: Sequence[tuple[Path, Path | None]], rules: dict[str, Any]) -> list[Seen]:
+    """One child for the batch; a file that brings it down is an answer like any other."""
+    return sandbox.apart(lambda some: _ask(some, rules), batch, lambda _, error: Seen(error=error.message))
+
+
 def _ask(batch: Sequence[tuple[Path, Path | None]], rules: dict[str, Any]) -> list[Seen]:
-    """One child for the batch; where a file brings it down, each file gets a child of its own until that one has a name."""
     tasks = [{"file": str(file), "mask": str(mask) if mask else ""} for file, mask in batch]
     memory_mb = 600 + int(float(rules["max_megapixels"]) * 16)
-    try:
-        answers = sandbox.parse(
-            look_all, tasks, rules, cpu_s=60 + 5 * len(tasks), memory_mb=memory_mb, timeout_s=120.0 + 10 * len(tasks), what="photographs"
-        )
-    except ArcError as error:
-        if len(batch) == 1:
-            return [Seen(error=error.message)]
-        half = len(batch) // 2
-        return _ask(batch[:half], rules) + _ask(batch[half:], rules)
+    answers = sandbox.parse(
+        look_all, tasks, rules, cpu_s=60 + 5 * len(tasks), memory_mb=memory_mb, timeout_s=120.0 + 10 * len(tasks), what="photographs"
+    )
     return [_seen(answer) for answer in answers]
 
 
@@ -147,6 +145,21 @@ def _cup_outside(mask: NDArray[np.uint8]) -> float:
     cup = (mask == CUP).astype(np.uint8)
     ring = (cv2.dilate(cup, np.ones((3, 3), np.uint8)) > 0) & (cup == 0)
     return float((mask[ring] == 0).mean()) if ring.any() else 0.0
+
+
+def small_pictures(files: Collection[Path], *, side_px: int, max_megapixels: float) -> dict[Path, bytes]:
+    """Small JPEGs of the files, for a page; none where the sandbox could not make one, for a page does without."""
+    ordered = sorted(files)
+    if not ordered:
+        return {}
+    try:
+        made = sandbox.parse(
+            thumbnails, [str(file) for file in ordered], side_px, max_megapixels,
+            cpu_s=60 + 2 * len(ordered), timeout_s=60.0 + 4 * len(ordered), memory_mb=600 + int(max_megapixels * 16), what="pictures",
+        )  # fmt: skip
+    except ArcError:
+        return {}
+    return {file: base64.b64decode(data) for file, data in zip(ordered, made, strict=True) if data}
 
 
 def thumbnails(files: Sequence[str], side_px: int, max_megapixels: float) -> list[str]:

@@ -74,7 +74,12 @@ def whole(height: int, width: int) -> Circle:
 
 def read(folder: Path, row: Row) -> NDArray[np.uint8]:
     """The photograph of a row, H x W x 3, RGB; BadData naming the file when it cannot be decoded."""
-    return _decoded(folder, row.file, cv2.IMREAD_COLOR_RGB)
+    return picture_of(folder, row.file)
+
+
+def picture_of(folder: Path, file: str) -> NDArray[np.uint8]:
+    """The picture of a plain file below `folder`, H x W x 3, RGB; BadData naming the file when it cannot be decoded."""
+    return _decoded(folder, file, cv2.IMREAD_COLOR_RGB)
 
 
 def read_mask(folder: Path, row: Row) -> NDArray[np.uint8] | None:

@@ -19,6 +19,7 @@ from arc.data.checks import Check, Finding, Item, Subject
 from arc.data.judge_spec import ValidateParams
 from arc.data.manifest import Row
 from arc.data.names import CLASSES
+from arc.data.parallel import each
 from arc.data.publish import version_of
 from arc.data.splits import SPLITS
 from arc.kit import report
@@ -131,9 +132,10 @@ def _folder(ctx: RunContext, params: ValidateParams) -> Subject:
     found = layout.recognise(root, most_files=params.max_files)
     places = [(root / photo.file, _plain_mask(root, photo)) for photo in found.photographs]
     seen = look.look(ctx, places, max_megapixels=params.max_megapixels)
+    digests = each(ctx, [path for path, _ in places], _digest)
     known = all(photo.patient for photo in found.photographs)
     items = []
-    for photo, place, one in zip(found.photographs, places, seen, strict=True):
+    for photo, place, one, digest in zip(found.photographs, places, seen, digests, strict=True):
         label = photo.label or ""
         mask = place[1].relative_to(root).as_posix() if place[1] else ""
         row = Row(
@@ -143,7 +145,7 @@ def _folder(ctx: RunContext, params: ValidateParams) -> Subject:
             patient=(photo.patient if known else None) or photo.file,
             eye=photo.eye,
             site=photo.site,
-            sha256=_digest(place[0]),
+            sha256=digest,
             bytes=one.bytes,
             mask=mask,
         )

@@ -1,14 +1,11 @@
 """The page of a validation: the verdict, a line for every check, and the pictures that each finding is about."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from arc.core.errors import ArcError
 from arc.data import look
 from arc.data.checks import Check, Finding, Subject
-from arc.kit import sandbox
 from arc.kit.report import Block, ImageGrid, Number, Report, Section, Table, Text, Tile
 
 _PICTURES: Final = 8  # findings of a check that are shown
@@ -80,15 +77,8 @@ def _section(check: Check, pictures: Mapping[str, bytes]) -> Section:
 def _pictures(found: list[Check], files: Mapping[str, Path], max_megapixels: float) -> dict[str, bytes]:
     """The small pictures of what the first findings of each check are about, by file; none where the sandbox could not make them."""
     wanted = {file for check in found for _, one in _told(check)[:_PICTURES] for file in _about(one) if file in files}
-    ordered = sorted(wanted)
-    try:
-        made = sandbox.parse(
-            look.thumbnails, [str(files[file]) for file in ordered], _SIDE_PX, max_megapixels,
-            cpu_s=60 + 2 * len(ordered), timeout_s=60.0 + 4 * len(ordered), memory_mb=600 + int(max_megapixels * 16), what="pictures",
-        )  # fmt: skip
-    except ArcError:
-        return {}
-    return {file: base64.b64decode(data) for file, data in zip(ordered, made, strict=True) if data}
+    made = look.small_pictures({files[file] for file in wanted}, side_px=_SIDE_PX, max_megapixels=max_megapixels)
+    return {file: made[files[file]] for file in wanted if files[file] in made}
 
 
 def _told(check: Check) -> list[tuple[str, Finding]]:

@@ -7,14 +7,14 @@ of rules. A script that left no traceback is judged by its exit code or signal.
 
 import errno
 import re
-import signal
 from typing import Final
+
+from arc.core.process import signal_name
 
 _MARK: Final = "Traceback (most recent call last):"
 _RAISED: Final = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?")
 _MEMORY: Final = re.compile(r"out of memory|bad_alloc|Cannot allocate memory", re.IGNORECASE)
 _MESSAGE: Final = 1500
-_SIGNALS: Final = {known.value: known.name for known in signal.Signals}
 
 
 class ScriptEnded(Exception):
@@ -27,9 +27,7 @@ def error_of(code: int, said: str) -> Exception:
     """The error for an exit code (negative: a signal) and the end of what was written to stderr."""
     raised = _raised(said)
     if code < 0:
-        number = -code
-        name = _SIGNALS.get(number, f"signal {number}")  # most real-time signals have no name
-        return ScriptEnded(f"the script was killed by {name}")
+        return ScriptEnded(f"the script was killed by {signal_name(-code)}")
     if raised is not None:
         return raised
     if _MEMORY.search(said[-_MESSAGE:]):

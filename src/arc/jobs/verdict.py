@@ -6,7 +6,6 @@ stop), and how the process ended as its reaper saw it. An exit code of 0 without
 recipe did not say that it was done.
 """
 
-import signal
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from arc.core.attempt import Failure, FailureClass
 from arc.core.journal import NO_ROOM
 from arc.core.ports import Exit
+from arc.core.process import signal_name
 from arc.core.recipe import Done
 
 Ending = Literal["timeout", "memory", "stalled", "cancel", "hold", "shutdown", "preempted"]  # what the engine did to it
@@ -94,8 +94,7 @@ def _unreported(end: Exit, log_tail: str) -> Failure | Requeue:
     if end.code == NO_ROOM:
         return Requeue("the disk is full: there was no room even for an outcome", delay_s=_FULL_DISK_S, counts=True)
     if end.signal is not None:
-        name = signal.Signals(end.signal).name if end.signal in signal.valid_signals() else f"signal {end.signal}"
-        return Failure(failure_class=FailureClass.EXIT, message=f"the process was killed by {name}", log_tail=log_tail)
+        return Failure(failure_class=FailureClass.EXIT, message=f"the process was killed by {signal_name(end.signal)}", log_tail=log_tail)
     if end.code is not None:
         return Failure(failure_class=FailureClass.EXIT, message=f"exit code {end.code} without a result", log_tail=log_tail)
     return Failure(failure_class=FailureClass.LOST, message="the process is gone and nobody saw how it ended", log_tail=log_tail)

@@ -24,11 +24,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from arc.core.errors import BadData, CallerError, InvalidSpec, TooLarge, all_errors
+from arc.core.process import signal_name
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _BOOT = "import sys; sys.path[:] = {path!r}; from arc.kit.sandbox_child import main; main()"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -63,6 +67,17 @@ def parse(
     )
     answer, status = _ask(request.encode(), timeout_s=timeout_s, limit=answer_mb * 1_000_000, name=name)
     return _read(answer, status, name=name, memory_mb=memory_mb, cpu_s=cpu_s)
+
+
+def apart(ask: Callable[[Sequence[T]], list[R]], items: Sequence[T], lost: Callable[[T, CallerError], R]) -> list[R]:
+    """`ask(items)`, in order; where that fails, each half is asked by itself, until the item that did it is alone: `lost` answers for it."""
+    try:
+        return ask(items)
+    except (BadData, TooLarge) as error:
+        if len(items) == 1:
+            return [lost(items[0], error)]
+    half = len(items) // 2
+    return apart(ask, items[:half], lost) + apart(ask, items[half:], lost)
 
 
 def _importable(function: Callable[..., Any]) -> str:
@@ -166,7 +181,7 @@ def _read(answer: bytes, status: int, *, name: str, memory_mb: int, cpu_s: int) 
             raise BadData(f"{name}: reading it took more than {cpu_s} s of processor time", field=name)
         if -status == signal.SIGALRM:
             raise BadData(f"{name}: reading it took too long and was stopped", field=name)
-        raise BadData(f"{name}: reading it crashed the parser ({signal.Signals(-status).name})", field=name)
+        raise BadData(f"{name}: reading it crashed the parser ({signal_name(-status)})", field=name)
     try:
         said = json.loads(head, parse_constant=_refuse) if newline else None
         value = json.loads(body, parse_constant=_refuse) if isinstance(said, dict) and said.get("kind") == "json" else body

@@ -24,6 +24,12 @@ def test_exit_zero_without_a_result_is_a_failure() -> None:
     assert found.log_tail == "last words"
 
 
+def test_a_signal_without_a_name_has_its_number() -> None:
+    found = judge(None, None, Exit(None, 36), log_tail="")  # a real-time signal
+    assert isinstance(found, Failure)
+    assert "signal 36" in found.message
+
+
 def test_a_signal_is_named() -> None:
     found = judge(None, None, KILLED, log_tail="")
     assert isinstance(found, Failure)

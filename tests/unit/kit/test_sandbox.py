@@ -4,12 +4,13 @@ import os
 import select
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from arc.core.errors import BadData, CallerError, InvalidSpec, TooLarge
-from arc.kit.sandbox import parse
+from arc.kit.sandbox import apart, parse
 from tests.unit.kit import foreign
 
 
@@ -139,3 +140,18 @@ def test_the_network_is_out_of_reach_where_the_kernel_allows_it():
         else:
             assert found == "reached"
             pytest.skip("this kernel lets no process leave its network namespace")
+
+
+def test_what_brings_a_batch_down_is_found_and_the_rest_is_answered_in_order() -> None:
+    asked: list[int] = []
+
+    def ask(items: Sequence[int]) -> list[str]:
+        asked.append(len(items))
+        if 5 in items:
+            raise BadData("it crashed")
+        return [str(item) for item in items]
+
+    assert apart(ask, range(8), lambda item, error: f"{item}: {error.message}") == ["0", "1", "2", "3", "4", "5: it crashed", "6", "7"]
+    assert asked == [8, 4, 4, 2, 1, 1, 2]
+    with pytest.raises(InvalidSpec):  # a mistake of the caller is no item's
+        apart(lambda items: parse(str, object()), [1, 2], lambda item, error: "")
