@@ -41,6 +41,7 @@ from arc.stats import auc
 
 MONITOR = "val_auc"
 _EVAL_BATCH = 64
+_USUAL_BATCH = 16
 
 
 def run(ctx: RunContext, params: ClassifyParams) -> Done:
@@ -51,6 +52,7 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     seed_all(ctx.seed)
     network, loaded = _begun(ctx, params, where)
     train, val = splits.load(ctx, params)
+    params = params.model_copy(update={"batch_size": params.batch_size or min(_USUAL_BATCH, len(train))})
     result = _fit(ctx, params, network, train, val, where)
     scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()
     point = choose_threshold(val.labels_N.tolist(), scores)
@@ -97,6 +99,7 @@ def _weights(ctx: RunContext, params: ClassifyParams) -> tuple[Path | None, str]
 def _fit(
     ctx: RunContext, params: ClassifyParams, network: nn.Module, train: Pictures, val: Pictures, where: torch.device
 ) -> loop.FitResult:
+    assert params.batch_size is not None
     plain = TensorBatches(
         (train.images_NCHW, train.labels_N),
         order=Order(len(train), seed=ctx.seed, weights=_sampling(params, train)),

@@ -27,7 +27,9 @@ class ClassifyParams(LossOptions):
     backbone_lr_factor: float = Field(1.0, gt=0, le=1, description="Learning rate of all but the head, as a share of lr.")
     input_size: int = Field(128, ge=32, le=1024, description="Side of the square that the network sees, in pixels.")
     epochs: int = Field(30, ge=1, le=100_000, description="Most passes over the training split.")
-    batch_size: int = Field(16, ge=1, le=4096, description="Photographs per step.")
+    batch_size: int | None = Field(
+        None, ge=1, le=4096, description="Photographs per step; 16 when null, or all that train where there are fewer."
+    )
     lr: float = Field(
         3e-3,
         ge=1e-8,

@@ -34,7 +34,7 @@ def load(ctx: RunContext, params: ClassifyParams) -> tuple[Pictures, Pictures]:
         if present != list(range(len(CLASSES))):
             only = ", ".join(CLASSES[index] if index in range(len(CLASSES)) else "no class" for index in present)
             raise BadData(f"the split {name} holds {only} alone; a classifier needs {' and '.join(CLASSES)} there", field="dataset")
-    if params.batch_size > len(train) and not ctx.simulated:
+    if params.batch_size is not None and params.batch_size > len(train) and not ctx.simulated:
         raise InvalidSpec(
             f"batch_size {params.batch_size} is more than the {len(train)} photographs to train on",
             field="params.batch_size",
