@@ -100,7 +100,7 @@ class Conclusion:
         return verdict, job
 
     def _verdict(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> Verdict:
-        """What the end means; a result counts only when its bytes are in the artifact store."""
+        """What the end means; a result counts only when its bytes are in the artifact store, and what it takes to repeat it beside them."""
         job = self._current()
         if job.attempt != self._job.attempt:
             raise LeaseLost(f"attempt {self._job.attempt} of job {job.id} is no longer the current one")
@@ -111,6 +111,7 @@ class Conclusion:
             return verdict
         try:
             self._put_artifacts()
+            publish.keep_config(job, layout=self._house.layout)
         except (StoreBusy, NoSpace):
             raise
         except ArcError as error:
