@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from arc.core.space import Space
+
 Role = Literal["task", "light", "orchestrator", "service"]
 Purpose = Literal["train", "evaluate", "data", "figure", "probe", "orchestrate", "serve"]
 
@@ -50,6 +52,8 @@ class RecipeSpec:
     outputs: Mapping[str, str] = field(default_factory=dict)  # output name -> artifact kind
     needs: Needs = Needs()
     checkpoints: bool = False  # whether it can be stopped and go on: only such a job gives its place to a more urgent one
+    search: Space | None = None  # what a study may change, and how far, when it brings no space of its own
+    judged_by: str = ""  # the recipe that measures its model: it takes that as `model`, and inputs of the same names as the training
     slim: bool = False  # its run side imports neither torch nor numpy: its attempts are forked from a small process, ten times as fast
 
     @property
