@@ -147,6 +147,7 @@ class Observation(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)  # of the evaluation alone, with _low and _high
     failure_class: FailureClass | None = None
     failure: str | None = None
+    blamed: bool = False  # the failure says something about the configuration; one of the machine or of the data does not
     duration_s: float = 0.0  # of all attempts of its training and evaluation
     simulated: bool = False
     created_at: datetime | None = None

@@ -44,7 +44,7 @@ class StudyBudget(BaseModel):
     model_config = _CONFIG
 
     experiments: int = Field(30, ge=2, le=100_000, description="Trainings, those of the baseline and the confirmations included.")
-    reserve_share: float = Field(0.2, ge=0, le=0.8, description="Share of the experiments that only confirmations may use.")
+    reserve_share: float = Field(0.4, ge=0, le=0.8, description="Share of the experiments that only confirmations may use.")
     compute_seconds: float | None = Field(None, gt=0, description="Seconds of attempts, each counted once a GPU (once on a CPU).")
     wall_seconds: float | None = Field(None, gt=0, description="Seconds from the start of the study.")
     tokens: int | None = Field(None, ge=0, description="Tokens of language models.")
@@ -101,6 +101,9 @@ class StudySpec(BaseModel):
     strategy: Strategy = "conservative"
     weights: dict[str, float] = Field(default_factory=lambda: dict(WEIGHTS), max_length=20)
     window: int = Field(5, ge=2, le=100, description="Results the director looks back on.")
+    plain_thresholds: tuple[float, float] | None = Field(
+        None, description="Stagnation and change as plain differences, such as .01 and .05, in place of the measured noise."
+    )
     seed: int = Field(0, ge=0, lt=2**32)
     evaluate: dict[str, Any] = Field(default_factory=dict, description="Params of the evaluation, such as split.")
     language_model: LanguageModel | None = None
