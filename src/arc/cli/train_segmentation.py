@@ -19,6 +19,7 @@ def register(app: typer.Typer, *, panel: str) -> None:
             "arc train segmentation --dataset demo",
             "arc train segmentation --dataset demo@2 --model attention_unet --input-size 256 --epochs 100",
             "arc train segmentation --dataset demo -p heads=binary -p ema_decay=0.97 --no-wait",
+            "arc train segmentation --dataset demo -p loss=compound -p 'loss_weights={dice: 1, boundary: 0.5}'",
         ),
     )(segmentation)
 
@@ -33,8 +34,13 @@ def segmentation(
     batch_size: Annotated[int | None, typer.Option(metavar="N", min=1, help="Squares per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     loss: Annotated[
-        Literal["dice_ce", "dice", "cross_entropy", "tversky", "dice_focal"] | None, typer.Option(help="dice_ce by default.")
+        Literal[
+            "dice_ce", "bce_dice", "dice_focal", "dice", "generalized_dice", "tversky", "lovasz", "cross_entropy", "focal", "weighted_bce"
+        ]
+        | None,
+        typer.Option(help="dice_ce by default; others, and sums of several, are parameters: see arc recipes fundus.segment."),
     ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="REF", help="A segmenter of the same network to begin with.")] = None,
     param: Parameters = None,
     seed: Seed = None,
     priority: Urgency = "NORMAL",
@@ -49,7 +55,7 @@ def segmentation(
     request = job_request(
         recipe="fundus.segment",
         params={name: value for name, value in named.items() if value is not None} | params(param or ()),
-        inputs={"dataset": dataset_ref(dataset)},
+        inputs={"dataset": dataset_ref(dataset)} | ({} if weights is None else {"weights": weights}),
         priority=priority,
         seed=seed,
     )

@@ -37,6 +37,15 @@ def vcdr(mask: NDArray[np.uint8]) -> float:
     return cup / disc if disc else math.nan
 
 
+def distance_to(shape: Shape) -> NDArray[np.float64]:
+    """H x W: how far each pixel is from the nearest of a shape that is not empty, in pixels; 0 within it.
+
+    OpenCV's last digits vary from call to call. The square of a distance is a whole number, so rounding takes them away.
+    """
+    distances = cv2.distanceTransform((~shape).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.sqrt(np.rint(np.asarray(distances, np.float64) ** 2))
+
+
 def _overlap(said: Shape, truth: Shape) -> dict[str, float]:
     """Over all pixels of the photograph."""
     hit, more, less = (int(np.count_nonzero(each)) for each in (said & truth, said & ~truth, truth & ~said))
@@ -69,9 +78,5 @@ def _outline(shape: Shape) -> Shape:
 
 
 def _away(outline: Shape, other: Shape) -> NDArray[np.float64]:
-    """The distance of each pixel of an outline to the nearest of the other.
-
-    OpenCV's last digits vary from call to call. The square of a distance is a whole number, so rounding takes them away.
-    """
-    distances = cv2.distanceTransform((~other).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[outline]
-    return np.sqrt(np.rint(np.asarray(distances, np.float64) ** 2))
+    """The distance of each pixel of an outline to the nearest of the other."""
+    return distance_to(other)[outline]

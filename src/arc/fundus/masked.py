@@ -1,8 +1,8 @@
 """Masked: a split of photographs with their masks in memory, as the squares that a segmenter is trained on.
 
 Everything that would make a training worthless is looked for before the first photograph is decoded where the manifest
-tells it, else while reading: a photograph without a mask, a mask of another size or of other values, a split that shows
-one structure alone. The error names the file.
+tells it, else while reading: a photograph without a mask, one of a few pixels or of one colour alone, a mask of another
+size or of other values, a split that shows one structure alone. The error names the file.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,7 @@ from arc.data.manifest import Row
 from arc.data.masks import BACKGROUND, CUP, DISC
 from arc.data.pictures import read, read_mask
 from arc.fundus.framing import around_disc, around_field, largest
+from arc.fundus.pictures import LEAST_PX
 
 Bytes = NDArray[np.uint8]
 
@@ -68,9 +69,14 @@ def rows_of(csv: Path) -> Sequence[Row]:
 
 
 def pairs(folder: Path, rows: Sequence[Row]) -> Iterator[tuple[Bytes, Bytes]]:
-    """Each photograph (H x W x 3) with its mask (H x W; 0, 128, 255); BadData naming a mask that does not fit."""
+    """Each photograph (H x W x 3) with its mask (H x W; 0, 128, 255); BadData naming a photograph that shows nothing, or a mask that does not fit."""
     for row in rows:
         photograph, mask = read(folder, row), read_mask(folder, row)
+        if min(photograph.shape[:2]) < LEAST_PX:
+            height, width = photograph.shape[:2]
+            raise BadData(f"{row.file} has {width} x {height} px; a photograph has at least {LEAST_PX}", field="dataset", value=row.file)
+        if photograph.min() == photograph.max():
+            raise BadData(f"{row.file} shows nothing: every pixel is {photograph.min()}", field="dataset", value=row.file)
         if mask is None or mask.shape != photograph.shape[:2]:
             sizes = [f"{shape[1]} x {shape[0]}" for shape in (() if mask is None else mask.shape, photograph.shape) if shape]
             raise BadData(f"{row.mask} has not the size of its photograph: {' and '.join(sizes)} pixels", field="dataset", value=row.mask)

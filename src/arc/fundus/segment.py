@@ -5,7 +5,8 @@ whole field, and the surroundings of its disc, which is how it is used afterward
 trains it is judged on both views of the validation split, around the true discs; the best epoch by their Dice is
 kept, and judged in the end as it will be used: on whole photographs, around the discs that it finds itself.
 
-Leaves model.safetensors, history.json and config.json. Not covered: pretrained weights, and masks that show the disc alone.
+Leaves model.safetensors, history.json and config.json. It may begin with the weights of another segmenter
+of ours. Not covered: published weights (there are none of these networks), and masks that show the disc alone.
 """
 
 import math
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from arc.core.errors import BadData, InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.fundus import masked
@@ -25,9 +27,9 @@ from arc.fundus.mask_measures import compare
 from arc.fundus.networks import standardised
 from arc.fundus.segment_losses import Loss, nested, segmentation_loss, targets
 from arc.fundus.segment_spec import SEGMENT, SegmentParams
-from arc.fundus.segmenter_file import RECIPE, Segmenter, SegmenterCard, mask_of, network_of
+from arc.fundus.segmenter_file import RECIPE, Segmenter, SegmenterCard, load, mask_of, network_of
 from arc.fundus.training import MODEL, config_of, history_of, leave
-from arc.kit import device, loop, optim
+from arc.kit import checkpoint, device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.sampler import Order
 from arc.kit.schedule import Schedule
@@ -36,6 +38,7 @@ from arc.kit.spec import LoopSettings
 
 MONITOR = "val_dice"
 _EVAL_BATCH = 32
+_USUAL_BATCH = 8
 _CLASSES = ("background", "rim", "cup")
 _FINAL = ("disc_dice", "cup_dice", "vcdr_error")
 
@@ -44,12 +47,14 @@ def run(ctx: RunContext, params: SegmentParams) -> Done:
     """Train, judge on validation, leave the model; errors as `arc.kit.loop.fit` and `arc.fundus.masked.load` raise them."""
     if ctx.simulated:
         params = params.model_copy(update={"epochs": min(params.epochs, 1), "input_size": min(params.input_size, 32)})
+    _batch_fits(ctx, params)
     cv2.setNumThreads(1)  # the pictures are small: more threads would wait for one another
     where = device.pick(ctx.device)
     seed_all(ctx.seed)
     card = _card(ctx, params)
-    network = network_of(card, dropout=params.dropout).to(where)
+    network, begun = _begun(ctx, params, card, where)
     train, val = _splits(ctx, params)
+    params = params.model_copy(update={"batch_size": params.batch_size or min(_USUAL_BATCH, len(train))})
     result = _fit(ctx, params, network, train, val, where)
     ctx.phase("evaluate")
     final = _judged_as_used(ctx, Segmenter(network, card, where))
@@ -58,7 +63,8 @@ def run(ctx: RunContext, params: SegmentParams) -> Done:
         network,
         card.model_dump() | {"params": params.model_dump(), "recipe_version": SEGMENT.version},
         history=history_of(result, monitor=MONITOR) | {"validation": final},
-        config=config_of(ctx, SEGMENT, params, network, where, sizes=(len(train.rows), len(val.rows)), classes=_CLASSES),
+        config=config_of(ctx, SEGMENT, params, network, where, sizes=(len(train.rows), len(val.rows)), classes=_CLASSES)
+        | {"began_with": begun},
     )
     best = result.history[(result.best_epoch or result.epochs) - 1]
     metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)} | {f"val_{name}": value for name, value in final.items()}
@@ -81,6 +87,33 @@ def _card(ctx: RunContext, params: SegmentParams) -> SegmenterCard:
     )
 
 
+def _batch_fits(ctx: RunContext, params: SegmentParams) -> None:
+    """InvalidSpec for a batch larger than the squares to train on, which the manifest tells: one or two a photograph."""
+    rows = masked.rows_of(Path(ctx.input("dataset").splits["train"]))
+    squares = len(rows) * (2 if params.focus else 1)
+    if params.batch_size is not None and params.batch_size > squares and not ctx.simulated:
+        raise InvalidSpec(
+            f"batch_size {params.batch_size} is more than the {squares} squares of {len(rows)} photographs to train on",
+            field="params.batch_size",
+            value=params.batch_size,
+        )
+
+
+def _begun(ctx: RunContext, params: SegmentParams, card: SegmenterCard, where: torch.device) -> tuple[nn.Module, str | None]:
+    """The network as it begins, and what it begins with when that is not chance; BadData when that is no such network."""
+    network = network_of(card, dropout=params.dropout)
+    given = ctx.optional("weights")
+    if given is None or ctx.simulated:  # no weights are of the tiny network
+        return network.to(where), None
+    other = load(Path(given.path), where, field="weights")
+    for name in ("model", "heads", "width"):
+        theirs, ours = getattr(other.card, name), getattr(card, name)
+        if theirs != ours:
+            raise BadData(f"the weights in {given.ref} are of a segmenter with {name} {theirs}, not {ours}", field="weights", value=theirs)
+    checkpoint.put_weights(network, other.network.state_dict())
+    return network.to(where), given.ref
+
+
 def _splits(ctx: RunContext, params: SegmentParams) -> tuple[masked.Squares, masked.Squares]:
     """Train and val in memory; both manifests are looked at before the first photograph is."""
     ctx.phase("load")
@@ -98,6 +131,7 @@ def _splits(ctx: RunContext, params: SegmentParams) -> tuple[masked.Squares, mas
 def _fit(
     ctx: RunContext, params: SegmentParams, network: nn.Module, train: masked.Squares, val: masked.Squares, where: torch.device
 ) -> loop.FitResult:
+    assert params.batch_size is not None
     plain = TensorBatches(
         (train.images_NCHW, train.classes_NHW),
         order=Order(len(train), seed=ctx.seed),
@@ -105,8 +139,7 @@ def _fit(
         drop_last=len(train) >= params.batch_size,
     )
     batches = PolicyBatches(plain, policy=params.augmentation, seed=derive(ctx.seed, "augment"), masks=True)
-    steps = params.epochs * len(batches)
-    measure = segmentation_loss(params.loss, params.heads)
+    measure = segmentation_loss(params, params.heads)
 
     def loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, classes = batch
@@ -118,19 +151,38 @@ def _fit(
     return loop.fit(
         ctx,
         model=network,
-        optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay),
+        optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay, muon_kernels=True),
         loss_fn=loss,
         batches=batches,
-        settings=LoopSettings(
-            epochs=params.epochs,
-            monitor=MONITOR,
-            direction="max",
-            patience=params.patience,
-            clip_norm=params.clip_norm,
-            ema_decay=params.ema_decay,
-        ),
-        schedule=Schedule("cosine", total_steps=steps, warmup_steps=math.ceil(params.warmup_share * steps)),
+        settings=_settings(params),
+        schedule=_schedule(params, -(-len(batches) // params.accumulate)),
         evaluate=judge,
+    )
+
+
+def _settings(params: SegmentParams) -> LoopSettings:
+    return LoopSettings(
+        epochs=params.epochs,
+        monitor=MONITOR,
+        direction="max",
+        patience=params.patience,
+        clip_norm=params.clip_norm,
+        accumulate=params.accumulate,
+        ema_decay=params.ema_decay,
+        precision=params.precision,
+    )
+
+
+def _schedule(params: SegmentParams, steps_per_epoch: int) -> Schedule:
+    steps = params.epochs * steps_per_epoch
+    return Schedule(
+        params.schedule,
+        total_steps=steps,
+        warmup_steps=math.ceil(params.warmup_share * steps),
+        factor=params.schedule_factor,
+        patience=params.schedule_epochs,
+        every_steps=params.schedule_epochs * steps_per_epoch,
+        direction="max",
     )
 
 

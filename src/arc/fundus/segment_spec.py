@@ -5,13 +5,15 @@ Imports core alone: no torch. The run side is `arc.fundus.segment`.
 
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, ConfigDict, Field, field_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.augment_spec import MODERATE, AugmentPolicy
+from arc.fundus.segment_loss_spec import SegmentLossOptions
+from arc.kit.spec import PrecisionName, Track
 
 
-class SegmentParams(BaseModel):
+class SegmentParams(SegmentLossOptions):
     """How a segmenter of optic disc and cup is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
@@ -30,7 +32,9 @@ class SegmentParams(BaseModel):
         description="Look a second time, at a square around the disc that was found: its side in heights of the disc, from 1.2 on; 0 looks once.",
     )
     epochs: int = Field(60, ge=1, le=100_000, description="Most passes over the training split.")
-    batch_size: int = Field(8, ge=1, le=4096, description="Squares per step.")
+    batch_size: int | None = Field(
+        None, ge=1, le=4096, description="Squares per step; 8 when null, or all that there are to train on where they are fewer."
+    )
     lr: float = Field(
         3e-3,
         ge=1e-8,
@@ -39,15 +43,24 @@ class SegmentParams(BaseModel):
         description="Peak learning rate; `learning_rate` is accepted too.",
     )
     weight_decay: float = Field(1e-4, ge=0, le=10, description="Weight decay per step, decoupled for adamw.")
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adamw", description="Rule by which weights move.")
-    loss: Literal["dice_ce", "dice", "cross_entropy", "tversky", "dice_focal"] = Field(
-        "dice_ce", description="dice_ce is Dice and cross-entropy added; tversky weighs what is missed more than what is too much."
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "muon"] = Field(
+        "adamw", description="Rule by which weights move; muon moves the kernels, adamw the rest."
     )
+    schedule: Literal["cosine", "step", "plateau", "constant"] = Field(
+        "cosine", description="How the learning rate goes after the warm-up."
+    )
+    schedule_factor: float = Field(0.5, gt=0, lt=1, description="What step and plateau multiply the learning rate by.")
+    schedule_epochs: int = Field(
+        10, ge=1, le=100_000, description="Epochs between two cuts of step, or without a better Dice before plateau cuts."
+    )
+    accumulate: int = Field(1, ge=1, le=1024, description="Batches whose gradients make one step.")
+    precision: PrecisionName = Field("auto", description="auto is fp32 on a CPU, bf16 or fp16 on a GPU.")
     augmentation: AugmentPolicy = Field(MODERATE, description="What may be changed about a training picture; {} changes nothing.")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="Decay of the running mean of the weights that is judged and kept; 0 keeps none.")
     patience: int = Field(0, ge=0, le=100_000, description="Epochs without a better validation Dice before it stops; 0 never stops early.")
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
+    track: Track = []
 
     @field_validator("focus")
     @classmethod
@@ -63,7 +76,10 @@ SEGMENT = RecipeSpec(
     params=SegmentParams,
     title="Train a segmenter of optic disc and cup on fundus photographs",
     purpose="train",
-    inputs={"dataset": InputSpec("dataset", splits=("train", "val"), help="A dataset whose masks show disc (128) and cup (255).")},
+    inputs={
+        "dataset": InputSpec("dataset", splits=("train", "val"), help="A dataset whose masks show disc (128) and cup (255)."),
+        "weights": InputSpec("model", required=False, help="model.safetensors of fundus.segment with the same network, to begin with."),
+    },
     outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
     needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
     checkpoints=True,

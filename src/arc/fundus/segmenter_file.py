@@ -66,16 +66,16 @@ def recipe_of(path: Path) -> str:
     return str(described.get("recipe", "")) if isinstance(described, dict) else ""
 
 
-def load(path: Path, device: torch.device) -> Segmenter:
-    """The segmenter in a model file; BadData when it holds another model or does not fit its own description."""
+def load(path: Path, device: torch.device, *, field: str = "model") -> Segmenter:
+    """The segmenter in a model file; BadData naming `field` when it holds another model or does not fit its own description."""
     weights = checkpoint.load_model_weights(path)
     made_by = str(weights.meta.get("recipe", ""))
     if made_by != RECIPE:
-        raise BadData(f"{path.name} was made by {made_by[:80]!r}, not by {RECIPE}", field="model")
+        raise BadData(f"{path.name} was made by {made_by[:80]!r}, not by {RECIPE}", field=field)
     try:
         card = SegmenterCard.model_validate(weights.meta)
     except ValidationError as error:
-        raise BadData(f"{path.name} does not describe a segmenter: {error.errors()[0]['msg']}", field="model") from None
+        raise BadData(f"{path.name} does not describe a segmenter: {error.errors()[0]['msg']}", field=field) from None
     network = network_of(card)
     checkpoint.put_weights(network, weights.tensors)
     return Segmenter(network.to(device).eval(), card, device)
