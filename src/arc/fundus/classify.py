@@ -1,7 +1,7 @@
 """fundus.classify: train a classifier of glaucoma on fundus photographs.
 
 Sees the splits train and val of a dataset, never the sealed one. The best epoch by validation AUC is kept,
-and on validation too the operating threshold is chosen. What it prints about itself is for watching; the
+and on validation too the temperature is fitted and the operating thresholds are chosen. What it prints about itself is for watching; the
 result is what `fundus.evaluate` measures on sealed patients.
 
 It may begin with weights from a file or from where they were published; the result says which layers came from there.
@@ -28,15 +28,16 @@ from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
 from arc.fundus.losses import loss_of
 from arc.fundus.networks import backbone_of, build, freeze_backbone, standardised
 from arc.fundus.pictures import Pictures
-from arc.fundus.predict import RECIPE, ModelCard, probabilities
+from arc.fundus.predict import POINTS, RECIPE, ModelCard, logits, of_logits, probabilities
 from arc.fundus.training import MODEL, config_of, history_of, leave
 from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
-from arc.kit.metrics import OperatingPoint, choose_threshold
+from arc.kit.operating_points import OperatingPoint, choose_threshold, threshold_at
 from arc.kit.sampler import Order, balanced_weights
 from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
 from arc.kit.spec import LoopSettings
+from arc.kit.temperature import fit_temperature
 from arc.stats import auc
 
 MONITOR = "val_auc"
@@ -54,15 +55,20 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     train, val = splits.load(ctx, params)
     params = params.model_copy(update={"batch_size": params.batch_size or min(_USUAL_BATCH, len(train))})
     result = _fit(ctx, params, network, train, val, where)
-    scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).tolist()
+    found = logits(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH)
+    heat = fit_temperature(val.labels_N.numpy(), (found[:, -1] - found[:, 0]).double().numpy())
+    scores = of_logits(found, heat.value).tolist()
     point = choose_threshold(val.labels_N.tolist(), scores)
+    points = {name: threshold_at(val.labels_N.tolist(), scores, specificity=share) for name, share in POINTS.items()}
     begun = loaded.as_dict() if loaded else None
     config = config_of(ctx, CLASSIFY, params, network, where, sizes=(len(train), len(val)), classes=CLASSES)
     leave(
         ctx,
         network,
-        _card(ctx, params, point).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
-        history=history_of(result, monitor=MONITOR) | {"operating_point": point.as_dict()},
+        _card(ctx, params, point, points, heat.value).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
+        history=history_of(result, monitor=MONITOR)
+        | {"operating_point": point.as_dict(), "points": {name: one.as_dict() for name, one in points.items()}}
+        | {"temperature": heat.as_dict()},
         config=config | {"began_with": begun},
     )
     best = result.history[(result.best_epoch or result.epochs) - 1]
@@ -181,13 +187,17 @@ def _judged(network: nn.Module, val: Pictures, where: torch.device) -> dict[str,
     return {"val_loss": float(-likely.log().mean()), MONITOR: area if math.isfinite(area) else None}
 
 
-def _card(ctx: RunContext, params: ClassifyParams, point: OperatingPoint) -> ModelCard:
+def _card(
+    ctx: RunContext, params: ClassifyParams, point: OperatingPoint, points: Mapping[str, OperatingPoint], temperature: float
+) -> ModelCard:
     return ModelCard(
         recipe=RECIPE,
         model=params.model,
         input_size=params.input_size,
         classes=list(CLASSES),
         threshold=point.threshold,
+        temperature=temperature,
+        points={name: one.threshold for name, one in points.items()},
         tiny=ctx.simulated,
         seed=ctx.seed,
         dataset_digest=ctx.input("dataset").digest,

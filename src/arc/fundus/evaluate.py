@@ -5,7 +5,7 @@ is taken over. The file says what it holds, and so which of the two is judged; a
 `arc.fundus.evaluate_masks`. The threshold of a classifier is the model's own, chosen on validation, unless another is
 given. The only recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
 
-Leaves evaluation.json, predictions.csv, and samples.json or masks.zip. Not covered: whether the dataset is right.
+Leaves evaluation.json, predictions.csv, samples.json, and of a segmenter masks.zip. Not covered: whether the dataset is right.
 """
 
 import csv
@@ -49,7 +49,7 @@ def _of_masks(ctx: RunContext, params: EvaluateParams) -> Done:
     segmenter = segmenter_file.load(Path(model.path), device.pick(ctx.device))
     known = bool(summary(Path(dataset.path)).get("patients_known", True))
     manifest = _manifest(dataset, params.split)
-    found = evaluate_masks.judge(ctx, segmenter, manifest, patients_known=known, confidence=params.confidence)
+    found = evaluate_masks.judge(ctx, segmenter, manifest, patients_known=known, confidence=params.confidence, samples=params.samples)
     evaluation = _head(ctx, params, segmenter.card, model, dataset, known) | found
     save_json(ctx, "evaluation.json", "result", evaluation)
     return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
@@ -63,7 +63,13 @@ def _of_classes(ctx: RunContext, params: EvaluateParams) -> Done:
     manifest = _manifest(dataset, params.split)
     split = pictures.load(manifest, classifier.card.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
     ctx.phase("evaluate")
-    scores = probabilities(classifier.network, split.images_NCHW, device=classifier.device, batch_size=params.batch_size).tolist()
+    scores = probabilities(
+        classifier.network,
+        split.images_NCHW,
+        device=classifier.device,
+        batch_size=params.batch_size,
+        temperature=classifier.card.temperature,
+    ).tolist()
     known = bool(summary(Path(dataset.path)).get("patients_known", True))
     judged = [Judged(row.index, score, row.patient if known else None, row.site) for row, score in zip(split.rows, scores, strict=True)]
     threshold = classifier.card.threshold if params.threshold is None else params.threshold

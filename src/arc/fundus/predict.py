@@ -1,7 +1,7 @@
 """Predict: a classifier back from its file, and probabilities from photographs.
 
-The file says by itself which network it holds, at which size it looks, and from which probability on its
-author calls it glaucoma. Shared by the evaluation and by whoever serves the model.
+The file says by itself which network it holds, at which size it looks, by which temperature its logits are divided, and
+from which probability on its author calls it glaucoma. Shared by the evaluation and by whoever serves the model.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from arc.fundus.networks import build, standardised
 from arc.kit import checkpoint
 
 RECIPE = "fundus.classify"
+POINTS = {"val_specificity_85": 0.85, "val_specificity_95": 0.95}  # thresholds beside the main one, by what they keep on validation
 
 
 class ModelCard(BaseModel):
@@ -28,6 +29,8 @@ class ModelCard(BaseModel):
     input_size: int = Field(ge=8, le=4096)  # side in pixels
     classes: list[str]
     threshold: float = Field(ge=0, le=1)  # probability of the last class, chosen on validation
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)  # logits are divided by it; fitted on validation
+    points: dict[str, float] = {}  # further thresholds chosen on validation, by the names of POINTS
     tiny: bool = False
     seed: int = 0
     dataset_digest: str | None = None
@@ -44,7 +47,7 @@ class Classifier:
 
 def load(path: Path, device: torch.device) -> Classifier:
     """The classifier in a model file; BadData when it is none of ours or does not fit its own description."""
-    weights = checkpoint.load_model_weights(path)
+    weights = checkpoint.load_model_weights(path, finite=False)  # looked at below, beside what the network is built with
     try:
         card = ModelCard.model_validate(weights.meta)
     except ValidationError as error:
@@ -52,15 +55,23 @@ def load(path: Path, device: torch.device) -> Classifier:
     if card.recipe != RECIPE:
         raise BadData(f"{path.name} was made by {card.recipe[:80]!r}, not by {RECIPE}", field="model")
     network = build(card.model, dropout=0.0, size=card.input_size, tiny=card.tiny)
-    checkpoint.put_weights(network, weights.tensors)
+    checkpoint.put_weights(network, weights.tensors, finite=True)
     return Classifier(network.to(device).eval(), card, device)
 
 
-def probabilities(network: nn.Module, images_u8: torch.Tensor, *, device: torch.device, batch_size: int) -> torch.Tensor:
-    """N probabilities of the last class, float32 on the CPU, of images N x 3 x S x S as bytes; in evaluation mode."""
-    parts = []
+def logits(network: nn.Module, images_u8: torch.Tensor, *, device: torch.device, batch_size: int) -> torch.Tensor:
+    """N x classes logits, float32 on the CPU, of images N x 3 x S x S as bytes; in evaluation mode."""
     with torch.no_grad():
-        for images in images_u8.split(batch_size):
-            logits = network(standardised(images, device))
-            parts.append(logits.float().softmax(dim=1)[:, -1].cpu())
-    return torch.cat(parts)
+        return torch.cat([network(standardised(images, device)).float().cpu() for images in images_u8.split(batch_size)])
+
+
+def probabilities(
+    network: nn.Module, images_u8: torch.Tensor, *, device: torch.device, batch_size: int, temperature: float = 1.0
+) -> torch.Tensor:
+    """N probabilities of the last class, float32 on the CPU, of images N x 3 x S x S as bytes; in evaluation mode."""
+    return of_logits(logits(network, images_u8, device=device, batch_size=batch_size), temperature)
+
+
+def of_logits(logits_NK: torch.Tensor, temperature: float) -> torch.Tensor:
+    """N probabilities of the last class."""
+    return (logits_NK / temperature).softmax(dim=1)[:, -1]

@@ -1,53 +1,44 @@
 """How good a binary classifier is, each number with its interval, all of it fit for JSON.
 
 Two photographs of one patient are not two independent observations. Where patient ids are given and a patient
-has several photographs, proportions are resampled by patient (BCa bootstrap); else they have Wilson's interval.
-The AUC has DeLong's interval, which knows no patients, and beside it one by patient.
+has several photographs, every number is resampled by patient; else shares have Wilson's interval and the rest is resampled
+by photograph. The AUC has DeLong's interval, which knows no patients, and beside it one by patient. All numbers share their
+draws (`arc.stats.resampled`). The interval is BCa but for two: the sensitivity at a specificity, which is no smooth function of
+the cases, has percentiles, and the calibration error, which is biased upwards and its draws more so, is reflected.
+
+The sensitivity at a specificity is read off the curve of the judged cases, with the choice drawn anew each time. What a
+threshold that was chosen elsewhere gives stands under `points`: that one is the promise, the other the ability.
 
 What cannot be computed (one class only, no positive call) is None with a note, not an exception; scores that are no
 probabilities are BadData, because no number about them would mean anything.
 
-Not covered: more than two classes, and intervals of the calibration error, which is biased upwards for few cases.
+Not covered: more than two classes; intervals of the decision curve that hold for all thresholds at once.
 """
 
-import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from arc.core.errors import BadData
-from arc.stats import (
-    CalibrationBin,
-    Interval,
-    RocPoints,
-    auc,
-    bootstrap,
-    calibration_bins,
-    calibration_error,
-    delong,
-    roc_points,
-    wilson,
-)
+from arc.kit import metrics_weighted as weighted
+from arc.kit.metrics_weighted import CALLS, FN, FP, PROBABILITY, RANKING, SPECIFICITIES, TN, TP, Cases
+from arc.stats import CalibrationBin, Interval, Resampled, RocPoints, calibration_bins, delong, resample, roc_points, wilson
+from arc.stats.bootstrap import Method
+from arc.stats.resampled import Statistics
 
-Floats = npt.NDArray[np.float64]
-_TN, _FP, _FN, _TP = range(4)
 # name -> the cells counted above and below the line of a proportion
-_PROPORTIONS = {
-    "accuracy": ((_TN, _TP), (_TN, _FP, _FN, _TP)),
-    "sensitivity": ((_TP,), (_TP, _FN)),
-    "specificity": ((_TN,), (_TN, _FP)),
-    "precision": ((_TP,), (_TP, _FP)),
-    "recall": ((_TP,), (_TP, _FN)),
+_PROPORTIONS: Final = {
+    "accuracy": ((TN, TP), (TN, FP, FN, TP)),
+    "sensitivity": ((TP,), (TP, FN)),
+    "specificity": ((TN,), (TN, FP)),
+    "precision": ((TP,), (TP, FP)),
 }
-_UNDEFINED = {
-    "sensitivity": "no positives",
-    "recall": "no positives",
-    "specificity": "no negatives",
-    "precision": "nothing is called positive",
-}
+_UNDEFINED: Final = {"sensitivity": "no positives", "specificity": "no negatives", "precision": "nothing is called positive"}
+_POINT: Final = ("sensitivity", "specificity")  # what is measured at a threshold beside the main one
+_OFF_THE_CURVE: Final = "read off the curve of the judged cases"
 
 
 @dataclass(frozen=True)
@@ -55,11 +46,24 @@ class Measure:
     """One number, its interval, and how that was found."""
 
     interval: Interval
-    method: str  # wilson, bootstrap, bootstrap by patient, delong, none
+    method: str  # wilson, bootstrap, each perhaps by patient; delong, none
 
     def as_dict(self) -> dict[str, Any]:
         """value, low, high, n, confidence, note, method."""
         return self.interval.as_dict() | {"method": self.method}
+
+
+@dataclass(frozen=True)
+class NetBenefit:
+    """A point of the decision curve: calling positive from a threshold probability on, beside calling everyone positive."""
+
+    threshold: float
+    model: Measure
+    everyone: float | None  # of calling no one positive it is 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """threshold, everyone, and the interval of the model."""
+        return {"threshold": self.threshold, "everyone": self.everyone, **self.model.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ class BinaryMetrics:
     n: int
     positives: int
     patients: int | None  # None when patients are not known
-    measures: dict[str, Measure]  # auc, auc_by_patient (when known), accuracy, sensitivity, ..., brier, calibration_error
+    measures: dict[str, Measure]  # auc, auc_by_patient (when several photographs), accuracy, ..., brier, calibration_error, those of points
     confusion: list[list[int]]  # [[tn, fp], [fn, tp]]: a row a true class
     roc: RocPoints
     calibration: list[CalibrationBin]
+    decision: list[NetBenefit]
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,22 +95,9 @@ class BinaryMetrics:
             "confusion": self.confusion,
             "roc": asdict(self.roc),
             "calibration": [asdict(each) for each in self.calibration],
+            "decision_curve": [each.as_dict() for each in self.decision],
             "notes": self.notes,
         }
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A threshold and what it gave on the cases it was chosen on."""
-
-    threshold: float
-    sensitivity: float | None
-    specificity: float | None
-    note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name, fit for JSON."""
-        return vars(self).copy()
 
 
 def measure_binary(
@@ -113,6 +105,8 @@ def measure_binary(
     scores: npt.ArrayLike,
     *,
     threshold: float = 0.5,
+    points: Mapping[str, float] | None = None,
+    benefit_at: Sequence[float] = (),
     patients: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
@@ -121,160 +115,181 @@ def measure_binary(
 ) -> BinaryMetrics:
     """Judge probabilities of the positive class, shape (n,), against labels 0 or 1, shape (n,).
 
-    A case is called positive from the threshold on. `patients` are n ids of any kind. Equal arguments give equal
-    numbers. BadData when shapes differ, a label is not 0 or 1 or a score is not a probability.
+    A case is called positive from the threshold on. Each further threshold in `points` gives the measures
+    `sensitivity_at_NAME` and `specificity_at_NAME`; `benefit_at` are the threshold probabilities of the decision curve, within (0, 1).
+    `patients` are n ids of any kind. Equal arguments give equal numbers. BadData when shapes differ, a label is not 0 or 1
+    or a score is not a probability.
     """
-    truth, said = _checked(labels, scores, patients)
-    groups = None if patients is None else _numbered(patients)
-    clustered = groups is not None and len(np.unique(groups)) < len(truth)
-    cells = _cells(truth, said >= threshold)
-    rows = _by_group(cells, groups) if clustered and groups is not None else cells
-    options = _Options(confidence, resamples, seed, "bootstrap by patient" if clustered else "bootstrap")
-    measures = {"auc": Measure(delong(truth, said, confidence), "delong")}
-    if clustered:
-        measures["auc_by_patient"] = Measure(options.bootstrap(auc, truth, said, groups=groups), options.method)
-    for name in _PROPORTIONS:
-        measures[name] = _proportion(name, cells, rows, options, clustered=clustered)
-    measures["f1"] = _f1_measure(cells, rows, options)
-    measures["brier"] = _brier(truth, said, groups if clustered else None, options)
-    calibration = calibration_bins(truth, said, bins=bins, confidence=confidence)
-    note = f"{bins} bins; biased upwards for few cases"
-    measures["calibration_error"] = Measure(Interval(calibration_error(calibration), None, None, len(truth), confidence, note), "none")
-    table = cells.sum(axis=0)
+    cases = Cases.of(labels, scores)
+    groups, many = _groups(cases, patients)
+    judged = _Judged(cases, groups, confidence)
+    parts: list[tuple[Sequence[str], Statistics]] = [(RANKING, weighted.ranking(cases)), (PROBABILITY, weighted.probability(cases, bins))]
+    parts.append(([_benefit(at) for at in benefit_at], weighted.net_benefit(cases, benefit_at)))
+    thresholds = {"": threshold} | {f"_at_{name}": at for name, at in (points or {}).items()}
+    parts += [([name + suffix for name in CALLS], weighted.calls(cases, at)) for suffix, at in thresholds.items()]
+    judged.draw(parts, resamples=resamples, seed=seed)
     return BinaryMetrics(
         threshold=threshold,
         confidence=confidence,
-        n=len(truth),
-        positives=int(truth.sum()),
-        patients=None if groups is None else len(np.unique(groups)),
-        measures=measures,
-        confusion=[[int(table[_TN]), int(table[_FP])], [int(table[_FN]), int(table[_TP])]],
-        roc=roc_points(truth, said),
-        calibration=calibration,
-        notes=_notes(truth, clustered=clustered, known=groups is not None),
+        n=len(cases),
+        positives=int(cases.truth.sum()),
+        patients=many,
+        measures=_measures(judged, threshold, points or {}, bins),
+        confusion=cases.cells(threshold).sum(axis=0).astype(int).reshape(2, 2).tolist(),
+        roc=roc_points(cases.truth, cases.said),
+        calibration=calibration_bins(cases.truth, cases.said, bins=bins, confidence=confidence),
+        decision=_decision(judged, benefit_at),
+        notes=_notes(cases, clustered=groups is not None, known=many is not None),
     )
 
 
-def choose_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> OperatingPoint:
-    """The threshold with the largest sensitivity + specificity − 1 (Youden, Cancer 3 (1950)); of equals the more sensitive.
-
-    It lies midway between the last score that is called positive and the next, so that it does not hang on one case.
-    Choose it on validation cases, never on those it is judged by. 0.5 with a note when no threshold beats chance.
-    """
-    truth, said = _checked(labels, scores, None)
-    curve = roc_points(truth, said)
-    if not curve.thresholds:
-        return OperatingPoint(0.5, None, None, "only one class: the threshold was not chosen but is 0.5")
-    gain = np.array(curve.tpr) - np.array(curve.fpr)
-    best = int(np.flatnonzero(gain >= gain.max() - 1e-12)[-1])
-    at = curve.thresholds[best]
-    if at is None or gain[best] <= 1e-12:
-        return OperatingPoint(0.5, *_rates(truth, said >= 0.5), "no threshold is better than chance; 0.5 was taken")
-    threshold = (at + said[said < at].max()) / 2  # there is one below: with none, nothing would be gained
-    return OperatingPoint(float(threshold), *_rates(truth, said >= threshold))
+def measure_probabilities(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    patients: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    bins: int = 10,
+    seed: int = 0,
+) -> dict[str, Measure]:
+    """Brier score, log loss and calibration error alone; arguments and errors as `measure_binary`."""
+    cases = Cases.of(labels, scores)
+    judged = _Judged(cases, _groups(cases, patients)[0], confidence)
+    judged.draw([(PROBABILITY, weighted.probability(cases, bins))], resamples=resamples, seed=seed)
+    return {"brier": judged.drawn("brier"), "log_loss": judged.drawn("log_loss"), "calibration_error": _calibration(judged, bins)}
 
 
-@dataclass(frozen=True)
-class _Options:
-    confidence: float
-    resamples: int
-    seed: int
-    method: str
+class _Judged:
+    """The cases with the draws of every number that is asked of them."""
 
-    def bootstrap(
-        self, statistic: Callable[..., float], *columns: npt.NDArray[Any], groups: npt.NDArray[np.int64] | None = None
-    ) -> Interval:
-        return bootstrap(statistic, *columns, groups=groups, seed=self.seed, resamples=self.resamples, confidence=self.confidence)
+    def __init__(self, cases: Cases, groups: npt.NDArray[np.int64] | None, confidence: float) -> None:
+        self.cases, self.groups, self.confidence = cases, groups, confidence
+        self.suffix = "" if groups is None else " by patient"
+        self.columns: list[str] = []
+        self.found: Resampled | None = None
+
+    def draw(self, parts: Sequence[tuple[Sequence[str], Statistics]], *, resamples: int, seed: int) -> None:
+        """Draw the cases once for the named columns of all parts."""
+        self.columns = [name for names, _ in parts for name in names]
+        if len(self.cases):
+            statistics = weighted.together(*(part for _, part in parts))
+            self.found = resample(statistics, len(self.cases), groups=self.groups, resamples=resamples, seed=seed)
+
+    def drawn(self, name: str, method: Method = "bca", note: str = "") -> Measure:
+        """A number by its draws; without bounds where every draw says the same, because that is no certainty."""
+        if self.found is None:
+            return self._none(None, 0, "no cases")
+        found = self.found.interval(self.columns.index(name), confidence=self.confidence, method=method)
+        if found.low is None or found.low == found.high:
+            return self._none(found.value, found.n, found.note if found.low is None else "every draw says the same: no interval")
+        notes = "; ".join(each for each in (note, found.note) if each)
+        return Measure(Interval(found.value, found.low, found.high, found.n, self.confidence, notes), "bootstrap" + self.suffix)
+
+    def proportion(self, name: str, threshold: float, suffix: str = "") -> Measure:
+        """A share: Wilson's interval, or by patient where a patient has several photographs."""
+        cells = self.cases.cells(threshold)
+        above, below = (list(part) for part in _PROPORTIONS[name])
+        k, n = int(cells[:, above].sum()), int(cells[:, below].sum())
+        if n == 0:
+            return self._none(None, 0, _UNDEFINED.get(name, "no cases"))
+        if self.groups is None or k in (0, n):
+            return self._wilson(k, n, cells[:, below].sum(axis=1) > 0)
+        return self.drawn(name + suffix)
+
+    def area(self) -> Measure:
+        """The AUC by patient; where the classes are fully apart, Wilson's bound for the patients of the smaller class."""
+        found, truth = self.drawn("auc"), self.cases.truth
+        if self.groups is None or found.interval.low is not None or found.interval.value not in (0.0, 1.0):
+            return found
+        few = min(len(np.unique(self.groups[truth == label])) for label in (0, 1))
+        bound = wilson(round(found.interval.value * few), few, self.confidence)
+        return Measure(replace(bound, n=len(truth), note="classes fully apart: bound for the smaller class"), "wilson by patient")
+
+    def at_specificity(self, name: str) -> Measure:
+        """The sensitivity at a specificity, read off the curve; by Wilson where it is the same in every draw."""
+        found = self.drawn(name, "percentile", _OFF_THE_CURVE)
+        value, positives = found.interval.value, self.cases.truth == 1
+        if value is None or found.interval.low is not None:
+            return found
+        return self._wilson(round(value * int(positives.sum())), int(positives.sum()), positives, _OFF_THE_CURVE)
+
+    def _wilson(self, k: int, n: int, involved: npt.NDArray[np.bool_], note: str = "") -> Measure:
+        """Wilson's interval; of patients, where all their cases are alike, each patient counts once."""
+        if self.groups is not None and k in (0, n):
+            patients = len(np.unique(self.groups[involved]))
+            found, note = wilson(0 if k == 0 else patients, patients, self.confidence), "; ".join(filter(None, (note, "all cases alike")))
+        else:
+            found = wilson(k, n, self.confidence)
+        return Measure(Interval(found.value, found.low, found.high, found.n, self.confidence, note), "wilson" + self.suffix)
+
+    def _none(self, value: float | None, n: int, note: str) -> Measure:
+        return Measure(Interval(value, None, None, n, self.confidence, note), "none")
 
 
-def _checked(labels: npt.ArrayLike, scores: npt.ArrayLike, patients: Sequence[Hashable] | None) -> tuple[npt.NDArray[np.int64], Floats]:
-    truth, said = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != said.shape:
-        raise BadData(f"labels of shape {truth.shape} and scores of shape {said.shape} do not belong together", field="scores")
-    if patients is not None and len(patients) != len(truth):
-        raise BadData(f"there are {len(patients)} patient ids for {len(truth)} cases", field="patients")
-    if not np.isin(truth, (0, 1)).all():
-        raise BadData("a label is neither 0 nor 1", field="labels")
-    wrong = int((~((said >= 0) & (said <= 1))).sum())  # counts NaN too
-    if wrong:
-        raise BadData(f"{wrong} of {len(said)} scores are not probabilities from 0 to 1", field="scores")
-    return truth.astype(np.int64), said
+def _measures(judged: _Judged, threshold: float, points: Mapping[str, float], bins: int) -> dict[str, Measure]:
+    found = {"auc": Measure(delong(judged.cases.truth, judged.cases.said, judged.confidence), "delong")}
+    if judged.groups is not None:
+        found["auc_by_patient"] = judged.area()
+    found |= {name: judged.proportion(name, threshold) for name in _PROPORTIONS}
+    found["recall"] = found["sensitivity"]
+    found["f1"] = _f1_measure(judged, threshold)
+    found |= {name: judged.drawn(name) for name in ("balanced_accuracy", "average_precision", "brier", "log_loss")}
+    found["calibration_error"] = _calibration(judged, bins)
+    found |= {name: judged.at_specificity(name) for name in SPECIFICITIES}
+    for name, at in points.items():
+        found |= {f"{each}_at_{name}": judged.proportion(each, at, f"_at_{name}") for each in _POINT}
+    return found
 
 
-def _numbered(patients: Sequence[Hashable]) -> npt.NDArray[np.int64]:
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], dtype=np.int64)
-
-
-def _cells(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> Floats:
-    """One row a case with a 1 in its cell of the confusion matrix, shape (n, 4)."""
-    return np.eye(4)[truth * 2 + called]
-
-
-def _by_group(rows: Floats, groups: npt.NDArray[np.int64]) -> Floats:
-    """The sum of the rows of each group, shape (groups, columns)."""
-    summed = np.zeros((int(groups.max()) + 1, rows.shape[1]))
-    np.add.at(summed, groups, rows)
-    return summed
-
-
-def _proportion(name: str, cells: Floats, rows: Floats, options: _Options, *, clustered: bool) -> Measure:
-    above, below = (list(part) for part in _PROPORTIONS[name])
-    k, n = int(cells[:, above].sum()), int(cells[:, below].sum())
-    if n == 0:
-        return Measure(Interval(None, None, None, 0, options.confidence, _UNDEFINED.get(name, "no cases")), "none")
-    if not clustered:
-        return Measure(wilson(k, n, options.confidence), "wilson")
-    if k in (0, n):
-        # Every resample says the same, which is no certainty: Wilson's interval, each patient counting once.
-        patients = int((rows[:, below].sum(axis=1) > 0).sum())
-        found = wilson(0 if k == 0 else patients, patients, options.confidence)
-        return Measure(Interval(found.value, found.low, found.high, found.n, options.confidence, "all cases alike"), "wilson by patient")
-
-    def share(drawn: Floats) -> float:
-        total = drawn[:, below].sum()
-        return float(drawn[:, above].sum() / total) if total else math.nan
-
-    return Measure(options.bootstrap(share, rows), options.method)
-
-
-def _f1_measure(cells: Floats, rows: Floats, options: _Options) -> Measure:
-    """F1 by bootstrap; when every resample says the same, which is no certainty, by Wilson's interval.
+def _f1_measure(judged: _Judged, threshold: float) -> Measure:
+    """F1 by its draws; when every draw says the same, which is no certainty, by Wilson's interval.
 
     TP / (TP + FP + FN) is a proportion J of the cases that were called or are positive, and F1 = 2J / (1 + J) grows
     with it, so the bounds of J give those of F1.
     """
-    found = options.bootstrap(_f1, rows)
-    table = cells.sum(axis=0)
-    hits, involved = int(table[_TP]), int(table[_TP] + table[_FP] + table[_FN])
-    if found.low is None or found.low != found.high or not involved:
-        return Measure(found, options.method)
-    share = wilson(hits, involved, options.confidence)
+    found = judged.drawn("f1")
+    table = judged.cases.cells(threshold).sum(axis=0)
+    hits, involved = int(table[TP]), int(table[TP] + table[FP] + table[FN])
+    if found.interval.low is not None or not involved:
+        return found
+    share = wilson(hits, involved, judged.confidence)
     low, high = (None if bound is None else 2 * bound / (1 + bound) for bound in (share.low, share.high))
-    return Measure(Interval(found.value, low, high, found.n, options.confidence, found.note), "wilson")
+    return Measure(Interval(found.interval.value, low, high, len(judged.cases), judged.confidence), "wilson")
 
 
-def _f1(rows: Floats) -> float:
-    _, fp, fn, tp = rows.sum(axis=0)
-    return float(2 * tp / (2 * tp + fp + fn)) if tp + fp + fn else math.nan
+def _calibration(judged: _Judged, bins: int) -> Measure:
+    """The calibration error; as it is biased upwards for few cases its interval is reflected, and may lie below it."""
+    found = judged.drawn("calibration_error", "basic", f"{bins} bins; biased upwards for few cases")
+    low = found.interval.low
+    return found if low is None else Measure(replace(found.interval, low=max(0.0, low)), found.method)
 
 
-def _brier(truth: npt.NDArray[np.int64], said: Floats, groups: npt.NDArray[np.int64] | None, options: _Options) -> Measure:
-    """Mean squared error of the probabilities (Brier 1950); resampled as sums by patient when there are groups."""
-    errors = np.column_stack([(truth - said) ** 2, np.ones(len(truth))])
-    rows = errors if groups is None else _by_group(errors, groups)
-    return Measure(options.bootstrap(lambda drawn: float(drawn[:, 0].sum() / drawn[:, 1].sum()), rows), options.method)
+def _decision(judged: _Judged, benefit_at: Sequence[float]) -> list[NetBenefit]:
+    share = float(judged.cases.truth.mean()) if len(judged.cases) else None
+    everyone = [None if share is None else share - (1 - share) * at / (1 - at) for at in benefit_at]
+    return [NetBenefit(at, judged.drawn(_benefit(at)), value) for at, value in zip(benefit_at, everyone, strict=True)]
 
 
-def _rates(truth: npt.NDArray[np.int64], called: npt.NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    tn, fp, fn, tp = _cells(truth, called).sum(axis=0)
-    return (float(tp / (tp + fn)) if tp + fn else None), (float(tn / (tn + fp)) if tn + fp else None)
+def _benefit(at: float) -> str:
+    return f"net benefit at {at}"
 
 
-def _notes(truth: npt.NDArray[np.int64], *, clustered: bool, known: bool) -> list[str]:
+def _groups(cases: Cases, patients: Sequence[Hashable] | None) -> tuple[npt.NDArray[np.int64] | None, int | None]:
+    """The number of each case's patient, None where each has one case or none are known; and how many patients there are."""
+    if patients is None:
+        return None, None
+    if len(patients) != len(cases):
+        raise BadData(f"there are {len(patients)} patient ids for {len(cases)} cases", field="patients")
+    numbers: dict[Hashable, int] = {}
+    groups = np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], dtype=np.int64)
+    return (groups if len(numbers) < len(cases) else None), len(numbers)
+
+
+def _notes(cases: Cases, *, clustered: bool, known: bool) -> list[str]:
     found = []
-    if len(np.unique(truth)) < 2:
-        found.append("no cases" if len(truth) == 0 else "only one class occurs, so ranking cannot be judged")
+    if len(np.unique(cases.truth)) < 2:
+        found.append("no cases" if len(cases) == 0 else "only one class occurs, so ranking cannot be judged")
     if not known:
         found.append("patients are not known: every photograph counts as independent")
     elif clustered:

@@ -18,7 +18,7 @@ from arc.stats.intervals import Interval, quantile
 from arc.stats.roc import Floats
 
 _NORMAL = NormalDist()
-Method = Literal["bca", "percentile"]
+Method = Literal["bca", "percentile", "basic"]
 
 
 def bootstrap(
@@ -47,15 +47,27 @@ def bootstrap(
     if len(members) < 2:
         return Interval(value, None, None, n, confidence, "fewer than two groups: no interval")
     draws = _draws(statistic, arrays, members, resamples, seed)
-    if len(draws) < resamples / 2:
-        return Interval(value, None, None, n, confidence, f"defined in {len(draws)} of {resamples} draws only: no interval")
-    notes = [] if len(draws) == resamples else [f"{resamples - len(draws)} of {resamples} draws were not defined"]
+    left_out = _jackknife(statistic, arrays, members) if method == "bca" else draws[:0]
+    return interval(value, draws, left_out, of=resamples, n=n, confidence=confidence, method=method)
+
+
+def interval(value: float, draws: Floats, left_out: Floats, *, of: int, n: int, confidence: float, method: Method) -> Interval:
+    """The interval of a value from its finite draws (of so many that were asked for) and the values without each group in turn.
+
+    `basic` reflects the draws at the value (Davison & Hinkley, Bootstrap Methods, 1997, 5.2.1): for what is biased, and its draws
+    more so, such as a distance that is never below zero; its upper bound is at least the value.
+    """
+    if len(draws) < of / 2:
+        return Interval(value, None, None, n, confidence, f"defined in {len(draws)} of {of} draws only: no interval")
+    notes = [] if len(draws) == of else [f"{of - len(draws)} of {of} draws were not defined"]
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
-    corrected = _bca_tails(value, draws, _jackknife(statistic, arrays, members), tails) if method == "bca" else tails
+    corrected = _bca_tails(value, draws, left_out, tails) if method == "bca" else tails
     if corrected is None:
         notes.append("percentile interval: BCa is not defined here")
-    low, high = np.quantile(draws, corrected or tails)
-    return Interval(value, float(low), float(high), n, confidence, "; ".join(notes))
+    low, high = np.quantile(draws, corrected or tails).tolist()
+    if method == "basic":
+        low, high = 2 * value - high, max(value, 2 * value - low)
+    return Interval(value, low, high, n, confidence, "; ".join(notes))
 
 
 def _members(arrays: list[np.ndarray], groups: ArrayLike | Sequence[str] | None) -> list[np.ndarray]:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arc.core.errors import BadData
-from arc.kit.metrics import choose_threshold, measure_binary
+from arc.kit.metrics import measure_binary
+from arc.kit.operating_points import choose_threshold, threshold_at
 
 FAST = {"resamples": 200}
 
@@ -156,3 +157,37 @@ def test_an_f1_that_every_resample_agrees_on_is_not_certain():
     all_found = measure_binary([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.1, 0.9, 0.8, 0.9]).measures["f1"]
     assert all_found.interval.value == 1
     assert all_found.interval.low < 0.7
+
+
+@pytest.mark.parametrize("specificity", [0.85, 0.95])
+def test_the_threshold_at_a_specificity_keeps_it_and_no_other_that_does_is_more_sensitive(specificity):
+    labels, scores = cases(120, seed=5)
+    point = threshold_at(labels, scores, specificity=specificity)
+    assert point.specificity >= specificity
+    kept = [score for score in scores if (scores[labels == 0] < score).mean() >= specificity]
+    assert point.sensitivity == max((scores[labels == 1] >= score).mean() for score in kept)
+    assert point.threshold not in scores
+    found = measure_binary(labels, scores, **FAST).measures[f"sensitivity_at_specificity_{round(100 * specificity)}"]
+    assert found.interval.value == pytest.approx(point.sensitivity)
+
+
+def test_a_specificity_that_calls_nothing_is_said():
+    point = threshold_at([0, 1, 0], [1.0, 0.4, 1.0], specificity=0.95)
+    assert point.threshold == 1
+    assert "nothing can be called positive" in point.note
+    assert threshold_at([1, 1], [0.2, 0.3], specificity=0.9).note
+
+
+def test_thresholds_chosen_elsewhere_are_measured_beside_the_main_one():
+    labels, scores = cases(60)
+    found = measure_binary(labels, scores, points={"chosen_85": 0.7}, **FAST).measures
+    assert found["sensitivity_at_chosen_85"].interval.value == pytest.approx((scores[labels == 1] >= 0.7).mean())
+    assert found["specificity_at_chosen_85"].method == "wilson"
+
+
+def test_an_ability_that_every_draw_agrees_on_is_not_certain():
+    labels = np.repeat([0, 1], 8)
+    found = measure_binary(labels, labels * 0.8 + 0.1, **FAST).measures
+    assert found["sensitivity_at_specificity_95"].interval.low < 0.8
+    assert found["average_precision"].interval.low is None
+    assert "every draw says the same" in found["average_precision"].interval.note
