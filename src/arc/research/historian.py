@@ -4,7 +4,7 @@ Failed experiments are data. Best is said with its direction; a pattern is a lif
 because frequency alone only says what the proposers like.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arc.core.proposal import Ballot, Observation, Proposal
@@ -34,7 +34,7 @@ def review(view: View, proposal: Proposal) -> Ballot:
     return cast(view, proposal, ROLE, "approve", 0.5, "experiments with such values went through")
 
 
-def best_metrics(observations: Sequence[Observation], directions: dict[str, str]) -> dict[str, float]:
+def best_metrics(observations: Sequence[Observation], directions: Mapping[str, str]) -> dict[str, float]:
     """The best measured value of each metric; `directions` says which are better low, the others count high."""
     best: dict[str, float] = {}
     for one in observations:
@@ -100,7 +100,7 @@ def hypervolume(points: Sequence[tuple[float, float]], reference: tuple[float, f
     return area
 
 
-def integrate(observations: Sequence[Observation], cycle: int, before: dict[str, float], directions: dict[str, str]) -> dict[str, Any]:
+def integrate(observations: Sequence[Observation], cycle: int, before: dict[str, float], directions: Mapping[str, str]) -> dict[str, Any]:
     """The summary of one cycle's results, with the keys that its readers know."""
     mine = [one for one in observations if one.cycle == cycle]
     best = best_metrics(observations, directions)

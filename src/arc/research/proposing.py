@@ -1,5 +1,7 @@
 """Proposing: how an agent writes a proposal and casts a ballot, the same way for all of them."""
 
+from collections.abc import Mapping
+
 from arc.core.proposal import Ballot, Novelty, Predicted, Proposal, ProposalType, Risk, Vote
 from arc.core.space import Choice, Value
 from arc.research.view import View
@@ -57,12 +59,12 @@ def risk_of(view: View, changes: dict[str, Value]) -> Risk:
     return "medium" if choices or len(changes) > 2 else "low"
 
 
-def difference(view: View, config: dict[str, Value]) -> dict[str, Value]:
+def difference(view: View, config: Mapping[str, Value]) -> dict[str, Value]:
     """The changes that turn the baseline into `config`."""
     return {name: value for name, value in config.items() if view.baseline.get(name) != value or name not in view.baseline}
 
 
-def described(changes: dict[str, Value], most: int = 6) -> str:
+def described(changes: Mapping[str, Value], most: int = 6) -> str:
     """Changes as a few words."""
     words = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in changes.items()]
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

@@ -1,0 +1,144 @@
+"""Steps: what the records of a cycle say, each a function of the view: directive, noise floor, what was learned, what a race asks for."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from arc.core.proposal import Constraint, Decision, Observation, Proposal
+from arc.core.study import Record
+from arc.research import constraints, deciding, director, evidence, generator, racing
+from arc.research.memory import Memory
+from arc.research.view import View
+
+
+def directed(view: View) -> Record:
+    """The directive of the cycle."""
+    found = director.direct(view)
+    said = _decision(
+        view,
+        "directive",
+        why=f"{found.mode}: {found.reason}",
+        rules=(found.rule,),
+        detail={"slots": dict(found.slots)},
+        actor="director",
+    )
+    return Record(key=f"c{view.cycle:04d}.directive", cycle=view.cycle, decisions=(said,), memo={"directive": asdict(found)})
+
+
+def noise_floor(view: View, proposal: Proposal) -> Record:
+    """The spread of the baseline, which becomes the first incumbent; without two values the study has failed."""
+    values = {one.seed: value for one in view.observations if one.use == "baseline" and (value := one.value(view.metric)) is not None}
+    if len(values) < 2:
+        said = _decision(
+            view,
+            "noise_floor",
+            why=f"{len(values)} of {view.spec.evidence.baseline_seeds} trainings of the baseline gave a value",
+            actor="evidence",
+        )
+        return Record(key="c0000.noise", cycle=0, decisions=(said,), state="failed")
+    sign = view.spec.objective.sign
+    found = evidence.noise([sign * value for value in values.values()])
+    why = f"{view.metric} {sign * found.mean:.4g} with a standard deviation of {found.sd:.2g} over {found.n} seeds"
+    said = _decision(view, "noise_floor", why=why, detail=asdict(found), actor="evidence", proposal_id=proposal.proposal_id)
+    standing = {
+        "proposal_id": proposal.proposal_id,
+        "config": view.baseline,
+        "values": {str(seed): value for seed, value in values.items()},
+    }
+    return Record(key="c0000.noise", cycle=0, decisions=(said,), memo={"noise": asdict(found), "incumbent": standing})
+
+
+def learned(view: View) -> Record:
+    """What the results of a cycle say: a line each, the constraints they teach, and what the probes settled."""
+    mine = [one for one in view.observations if one.cycle == view.cycle]
+    said = [_result(view, one) for one in mine]
+    settled = [
+        found for proposal in view.proposals if proposal.cycle == view.cycle and (found := _settled(view, proposal, mine)) is not None
+    ]
+    fresh = constraints.learn(view)
+    said += [
+        _decision(
+            view,
+            "probe",
+            why=f"{one.id} was probed: {one.state}",
+            detail=one.model_dump(mode="json"),
+            actor="historian",
+        )
+        for one in settled
+    ]
+    said += [
+        _decision(
+            view,
+            "constraint",
+            why=generator.forbids(one),
+            detail=one.model_dump(mode="json"),
+            actor="historian",
+        )
+        for one in fresh
+    ]
+    return Record(key=f"c{view.cycle:04d}.learn", cycle=view.cycle, decisions=tuple(said), constraints=(*settled, *fresh))
+
+
+def _result(view: View, one: Observation) -> Decision:
+    value = one.value(view.metric)
+    if value is not None:
+        kind, why = "result", f"{view.metric} {value:.4g} in {one.duration_s:.0f} s"
+    else:
+        kind, why = "failure", f"{one.status}: {one.failure_class.value if one.failure_class else 'no value'}: {one.failure or ''}"[:2000]
+    return Decision.model_validate(
+        {"study": view.study, "cycle": view.cycle, "kind": kind, "why": why, "proposal_id": one.proposal_id, "detail": {"experiment_id": one.experiment_id, "seed": one.seed}, "actor": "evaluator"}
+    )  # fmt: skip
+
+
+def _settled(view: View, proposal: Proposal, mine: Sequence[Observation]) -> Constraint | None:
+    if not (proposal.parent or "").startswith(deciding.PROBE):
+        return None
+    constraint = next((one for one in view.constraints if f"{deciding.PROBE}{one.id}" == proposal.parent), None)
+    probe = next((one for one in mine if one.proposal_id == proposal.proposal_id), None)
+    known = sum(one.status in ("completed", "failed") for one in view.observations)
+    return constraints.settle(constraint, probe, known) if constraint is not None and probe is not None else None
+
+
+def planned(view: View, found: racing.Runner, seeds: Sequence[int], key: str) -> Record:
+    """Which trainings a race asks for next: more seeds for the challenger, or fresh ones for it and the incumbent. Recorded before they are asked for."""
+    one = found.standing
+    if found.step == "next":
+        why = f"{one.proposal_id} is to have {len(seeds)} seeds, because it may be better"
+    else:
+        why = f"{one.proposal_id} is to be tested on {len(seeds)} fresh seeds beside the incumbent"
+    plan = {
+        "proposal_id": one.proposal_id,
+        "config": one.config,
+        "seeds": list(seeds),
+        "use": "search" if found.step == "next" else "confirm",
+    }
+    said = _decision(view, "race", why, actor="evidence", proposal_id=one.proposal_id)
+    return Record(key=key, cycle=view.cycle, decisions=(said,), memo={"plan": plan})
+
+
+def race_over(view: View, memory: Memory, key: str) -> Record:
+    """Nobody is left to race; those who can no longer matter are settled."""
+    gone = racing.dropped(view, memory)
+    why = f"nobody is left to race; {len(gone)} configurations can no longer matter" if gone else "nobody is left to race"
+    said = _decision(view, "race", why=why, actor="evidence")
+    return Record(key=key, cycle=view.cycle, decisions=(said,), memo={"over": True, "settled": gone})
+
+
+def unaffordable(view: View, found: racing.Runner, price: int, key: str) -> Record:
+    """A test that the budget has no room for: not known yet."""
+    why = f"{found.standing.proposal_id} deserves a test that takes {price} trainings; {view.left.confirmations} are left: not known yet"
+    said = _decision(view, "budget", why=why, proposal_id=found.standing.proposal_id, actor="evidence")
+    return Record(key=key, cycle=view.cycle, decisions=(said,), memo={"over": True})
+
+
+def adopted(view: View, offered: Proposal) -> Proposal:
+    """What an outsider posted, as a proposal of this cycle."""
+    return offered.model_copy(update={"cycle": view.cycle, "study": view.study, "simulated": view.spec.simulated})
+
+
+def _decision(
+    view: View, kind: str, why: str, *, actor: str, proposal_id: str | None = None, rules: tuple[str, ...] = (), detail: dict[str, Any] | None = None
+) -> Decision:  # fmt: skip
+    return Decision.model_validate(
+        {"study": view.study, "cycle": view.cycle, "kind": kind, "why": why[:2000], "proposal_id": proposal_id, "rules": rules, "detail": detail or {}, "actor": actor}
+    )  # fmt: skip

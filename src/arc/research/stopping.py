@@ -1,0 +1,41 @@
+"""Stop rules of a study, each with an id: budget, target, convergence, nothing left to try. A person stops a study by other means."""
+
+import math
+from statistics import NormalDist
+
+from arc.core.proposal import ProposalStatus
+from arc.research.memory import Memory
+from arc.research.view import View
+
+_Z = NormalDist().inv_cdf(0.95)
+STANDSTILLS = 4  # cycles in a row without a step forward, two turns of explore and recover
+EMPTY = 2  # cycles in a row in which nothing could be approved
+
+
+def rule(view: View, memory: Memory) -> tuple[str, str] | None:
+    """The id of the first stop rule that holds and why; None to go on."""
+    if view.left.experiments < 1:
+        return "T1", "the experiments of the search are used up"
+    for name, left in (("compute", view.left.compute_s), ("wall clock", view.left.wall_s)):
+        if left is not None and left <= 0:
+            return "T1", f"the budget of {name} is used up"
+    target, low = view.spec.objective.target, _bound(view)
+    if target is not None and low is not None and low >= view.spec.objective.sign * target:
+        return "T2", f"the target of {target:g} is reached with the bound of the incumbent"
+    last = [one.rule for one in memory.directives[-STANDSTILLS:]]
+    if len(last) == STANDSTILLS and all(one in ("D4", "D5") for one in last):
+        return "T3", f"no step forward in {STANDSTILLS} cycles, in which it looked far and near"
+    done = sorted({record.cycle for key, record in memory.records.items() if key.endswith(".vote")})[-EMPTY:]
+    if len(done) == EMPTY and not any(one.cycle in done and one.status is not ProposalStatus.INVALID for one in memory.proposals.values()):
+        return "T4", "nothing new is left to try in this space"
+    if view.spec.mode == "offline" and len(done) >= 1:
+        return "T5", "offline: one cycle was decided, and nothing is carried out"
+    return None
+
+
+def _bound(view: View) -> float | None:
+    """The lower bound of the incumbent's mean, turned so that more is better."""
+    values = [view.spec.objective.sign * value for value in view.incumbent.values.values()]
+    if len(values) < 2 or view.noise_sd is None:
+        return None
+    return sum(values) / len(values) - _Z * view.noise_sd / math.sqrt(len(values))
