@@ -1,102 +1,31 @@
-"""Every choice of the form of fundus.classify: it trains, stops, goes on to the identical curve, and comes back for prediction."""
+"""What is behind the form of fundus.classify: frozen backbones, losses, networks of segmentation, folds, and what does not fit together.
+
+That every choice trains, resumes and comes back is in `test_classify_matrix`, what is refused in `test_classify_bad_input`.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from arc.core.errors import BadData, Cancelled, InvalidSpec
-from arc.data import manifest
-from arc.fundus import classify, pictures, predict, segmenters, splits
+from arc.core.errors import InvalidSpec
+from arc.fundus import classify, pictures, segmenters, splits
 from arc.fundus.classify_spec import ClassifyParams
 from arc.fundus.losses import focal, loss_of, lovasz, weighted_bce
 from arc.fundus.networks import build
 from arc.kit import checkpoint
-from tests.numerics.fundus_dataset import dataset, made
-from tests.unit.data.context import FolderContext, given
-
-SMALL = {"input_size": 32, "epochs": 3, "batch_size": 6, "accumulate": 2, "ema_decay": 0.9}
+from tests.numerics.classify_runs import SMALL, attempt, comes_back
+from tests.numerics.fundus_dataset import made
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("dataset"), patients=16)
-
-
-def attempt(root: Path, folder: Path, params: dict[str, Any], *, stop_at: int | None = None, newest: Path | None = None) -> FolderContext:
-    torch.set_num_threads(1)
-    ctx = FolderContext(root, seed=1, inputs={"dataset": dataset(folder)})
-    if "file" in params:
-        ctx.inputs["weights"] = given(params["file"])
-    ctx.stop_at_step, ctx.newest = stop_at, newest
-    chosen = ClassifyParams.model_validate({name: value for name, value in params.items() if name != "file"})
-    if stop_at is None:
-        classify.run(ctx, chosen)
-    else:
-        with pytest.raises(Cancelled):
-            classify.run(ctx, chosen)
-    return ctx
-
-
-def curve(ctx: FolderContext) -> dict[int, dict[str, float]]:
-    """The losses and rates of the steps."""
-    return {step: dict(values) for step, values in ctx.points if "loss" in values}
-
-
-def history(ctx: FolderContext) -> Any:
-    return json.loads((ctx.root / "history.json").read_text())
-
-
-def comes_back(root: Path, folder: Path, params: dict[str, Any], *, stop_at: int = 2) -> None:
-    """One run, and one that is stopped and resumed, end with the same curve and the same weights; the model predicts."""
-    whole = attempt(root / "whole", folder, params)
-    stopped = attempt(root / "stopped", folder, params, stop_at=stop_at)
-    resumed = attempt(root / "resumed", folder, params, newest=stopped.checkpoints[-1])
-    assert curve(stopped) | curve(resumed) == curve(whole)
-    assert min(curve(resumed)) == stop_at + 1
-    assert history(resumed) == history(whole)
-    one, other = (checkpoint.load_model_weights(ctx.root / classify.MODEL).tensors for ctx in (whole, resumed))
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    model = predict.load(resumed.root / classify.MODEL, torch.device("cpu"))
-    images = torch.zeros((2, 3, model.card.input_size, model.card.input_size), dtype=torch.uint8)
-    scores = predict.probabilities(model.network, images, device=model.device, batch_size=2)
-    assert ((scores >= 0) & (scores <= 1)).all()
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"loss": "cross_entropy", "label_smoothing": 0.1, "optimizer": "adam", "schedule": "step", "schedule_epochs": 1},
-        {"loss": "focal", "focal_alpha": 0.7, "optimizer": "sgd", "schedule": "plateau", "schedule_epochs": 1},
-        {"loss": "weighted_bce", "positive_weight": 2.0, "optimizer": "rmsprop", "lr": 1e-4, "schedule": "constant"},
-        {"loss": "compound", "loss_weights": {"focal": 0.5, "cross_entropy": 1.0}, "optimizer": "muon", "balanced_sites": True},
-        {"weighted_sampling": False, "balanced_sites": True, "precision": "bf16", "backbone_lr_factor": 0.1},
-        {"weighted_sampling": False, "folds": 3, "fold": 1},
-    ],
-    ids=lambda params: "-".join(str(value) for value in list(params.values())[:2]),
-)
-def test_every_loss_optimiser_schedule_and_sampling_comes_back(tmp_path: Path, folder: Path, params: dict[str, Any]) -> None:
-    comes_back(tmp_path, folder, SMALL | params)
-
-
-@pytest.mark.parametrize("model", ["efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base"])
-def test_every_network_comes_back(tmp_path: Path, folder: Path, model: str) -> None:
-    params = {
-        "model": model,
-        "input_size": 64 if model == "vit_base" else 32,
-        "epochs": 2,
-        "batch_size": 16,
-        "optimizer": "sgd",
-        "lr": 1e-3,
-    }
-    comes_back(tmp_path, folder, params, stop_at=1)
 
 
 def test_a_frozen_backbone_begins_with_the_file_and_comes_back(tmp_path: Path, folder: Path) -> None:
@@ -168,40 +97,3 @@ def test_folds_share_out_the_patients_and_leave_none_out(folder: Path) -> None:
 def test_what_does_not_fit_together_is_refused_by_name(wrong: dict[str, Any], word: str) -> None:
     with pytest.raises(ValidationError, match=word):
         ClassifyParams.model_validate(wrong)
-
-
-def changed(folder: Path, into: Path, edit: Any) -> Path:
-    """The dataset with other rows in train.csv."""
-    (into / "dataset").mkdir(parents=True)
-    for file in (folder / "dataset").iterdir():
-        if file.suffix != ".csv":
-            (into / "dataset" / file.name).symlink_to(file)
-    for name in ("train", "val"):
-        rows = manifest.read(folder / "dataset" / f"{name}.csv")
-        manifest.write(into / "dataset" / f"{name}.csv", edit(rows) if name == "train" else rows)
-    return into
-
-
-def refused(root: Path, folder: Path, error: type[Exception], match: str, **params: Any) -> None:
-    with pytest.raises(error, match=match):
-        attempt(root, folder, SMALL | params)
-
-
-def test_bad_input_is_named_before_time_is_spent(tmp_path: Path, folder: Path) -> None:
-    one_class = changed(folder, tmp_path / "one", lambda rows: [row for row in rows if row.index == 0])
-    refused(tmp_path / "a", one_class, BadData, "train holds normal alone")
-    refused(tmp_path / "b", folder, InvalidSpec, "batch_size 4096 is more than", batch_size=4096)
-    refused(tmp_path / "c", folder, InvalidSpec, "freeze_epochs without weights", freeze_epochs=1)
-    (tmp_path / "text").write_text("no weights")
-    refused(tmp_path / "d", folder, BadData, "no file of weights", file=tmp_path / "text")
-    dot = tmp_path / "dot.png"
-    cv2.imwrite(str(dot), np.zeros((1, 1, 3), np.uint8))
-    tiny = changed(folder, tmp_path / "tiny", lambda rows: [rows[0].model_copy(update={"file": "dot.png"}), *rows[1:]])
-    (tiny / "dataset" / "dot.png").symlink_to(dot)
-    refused(tmp_path / "e", tiny, BadData, r"dot\.png has 1 x 1 px")
-
-
-def test_weights_of_a_file_and_of_the_hub_at_once_are_refused(tmp_path: Path, folder: Path) -> None:
-    save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors")
-    refused(tmp_path, folder, InvalidSpec, "one of them", model="resnet50", weights="hub", file=tmp_path / "weights.safetensors")
-    refused(tmp_path, folder, BadData, "of another model", model="resnet50", file=tmp_path / "weights.safetensors")

@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from arc.core.errors import Cancelled, InvalidSpec, OutOfMemory, PermanentError
+from arc.core.errors import BadData, Cancelled, InvalidSpec, OutOfMemory, PermanentError
 from arc.kit import checkpoint, loop
+from arc.kit.loader import TensorBatches
 from arc.kit.losses import LossWatch, NotFinite, check_weights
 from arc.kit.precision import Precision
+from arc.kit.sampler import Order
+from arc.kit.spec import LoopSettings
 from tests.numerics.kit_context import FolderContext
 from tests.numerics.kit_training import loss_of, train
 
@@ -59,6 +62,40 @@ def test_weights_that_are_no_numbers_are_named():
     model[1].bias.data[1] = math.inf
     with pytest.raises(NotFinite, match=r"1\.bias"):
         check_weights(model)
+
+
+class Masked(nn.Module):
+    """A layer with a mask of attention: infinity in a buffer that no training changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.triu(torch.full((3, 3), -math.inf), 1))
+        self.learned = nn.Linear(3, 2)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.learned(self.mask.softmax(dim=1) @ rows)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_mask_of_attention_is_no_broken_weight(tmp_path, ema_decay):
+    model = Masked()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = TensorBatches((torch.ones(4, 3, 3),), order=Order(4, seed=0), batch_size=2)
+    settings = LoopSettings(epochs=2, monitor="train_loss", ema_decay=ema_decay)
+    loop.fit(
+        FolderContext(tmp_path), model=model, optimizer=optimizer, loss_fn=lambda m, batch: m(batch[0]).square().mean(),
+        batches=data, settings=settings,
+    )  # fmt: skip
+    checkpoint.save_model(tmp_path / "model", model, {})
+    weights = checkpoint.load_model_weights(tmp_path / "model", finite=False)
+    fresh = Masked()
+    checkpoint.put_weights(fresh, weights.tensors, finite=True)
+    assert torch.equal(fresh.mask, Masked().mask)
+    with pytest.raises(NotFinite, match="mask"):
+        check_weights(model)
+    weights.tensors["mask"] = torch.full((3, 3), -math.inf)
+    with pytest.raises(BadData, match="mask"):
+        checkpoint.put_weights(fresh, weights.tensors, finite=True)
 
 
 def test_only_every_nth_step_is_reported():

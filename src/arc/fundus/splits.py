@@ -12,6 +12,7 @@ import torch
 
 from arc.core.errors import BadData, InvalidSpec
 from arc.core.ports import RunContext
+from arc.data import manifest
 from arc.data.manifest import Row
 from arc.data.names import CLASSES
 from arc.fundus import pictures
@@ -20,27 +21,44 @@ from arc.fundus.pictures import Pictures
 
 
 def load(ctx: RunContext, params: ClassifyParams) -> tuple[Pictures, Pictures]:
-    """Train and val in memory; BadData for a split without both classes, InvalidSpec for a batch larger than train."""
+    """Train and val in memory; BadData for a split without both classes, InvalidSpec for a batch larger than train.
+
+    Both manifests are looked at before the first photograph is.
+    """
     ctx.phase("load")
     found = ctx.input("dataset").splits
-    train, val = (
-        pictures.load(Path(found[name]), params.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
-        for name in ("train", "val")
-    )
+    csvs = [Path(found[name]) for name in ("train", "val")]
+    rows = [tuple(manifest.read(csv)) for csv in csvs]
+    _check(params if not ctx.simulated else params.model_copy(update={"batch_size": None}), *rows)
+
+    def tell(done: int, of: int) -> None:
+        ctx.progress(done, of, unit="photograph")
+
+    train, val = (pictures.load(csv, params.input_size, tell=tell) for csv in csvs)
+    return cut(train, val, folds=params.folds, fold=params.fold) if params.folds else (train, val)
+
+
+def _check(params: ClassifyParams, train: tuple[Row, ...], val: tuple[Row, ...]) -> None:
+    """What `load` refuses, from the rows alone."""
     if params.folds:
-        train, val = cut(train, val, folds=params.folds, fold=params.fold)
-    for name, split in (("train", train), ("val", val)):
-        present = sorted(set(split.labels_N.tolist()))
+        place = folds_of((*train, *val), params.folds)
+        both = (*train, *val)
+        train = tuple(row for row in both if place[row.patient] != params.fold)
+        val = tuple(row for row in both if place[row.patient] == params.fold)
+    for name, rows in (("train", train), ("val", val)):
+        present = sorted({row.index for row in rows})
         if present != list(range(len(CLASSES))):
             only = ", ".join(CLASSES[index] if index in range(len(CLASSES)) else "no class" for index in present)
-            raise BadData(f"the split {name} holds {only} alone; a classifier needs {' and '.join(CLASSES)} there", field="dataset")
-    if params.batch_size is not None and params.batch_size > len(train) and not ctx.simulated:
+            held = f"{only} alone" if only else "no photograph"
+            raise BadData(
+                f"the split {name} holds {held}; a classifier needs {' and '.join(CLASSES)} there", field="dataset", value=name
+            )
+    if params.batch_size is not None and params.batch_size > len(train):
         raise InvalidSpec(
             f"batch_size {params.batch_size} is more than the {len(train)} photographs to train on",
             field="params.batch_size",
             value=params.batch_size,
         )
-    return train, val
 
 
 def cut(train: Pictures, val: Pictures, *, folds: int, fold: int) -> tuple[Pictures, Pictures]:

@@ -89,8 +89,11 @@ def load_model_weights(path: Path, *, finite: bool = True) -> Weights:
     return Weights(tensors, described)
 
 
-def put_weights(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Copy weights into a model of exactly the same keys and shapes; BadData names the first that differs."""
+def put_weights(model: nn.Module, tensors: Mapping[str, torch.Tensor], *, finite: bool = False) -> None:
+    """Copy weights into a model of exactly the same keys and shapes; BadData names the first that differs.
+
+    With `finite` also the first that holds NaN or infinity, unless the model was built with the same (a mask of attention).
+    """
     own = model.state_dict()
     for name, tensor in own.items():
         if name not in tensors:
@@ -100,6 +103,8 @@ def put_weights(model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
             raise BadData(f"{name} has the shape {tuple(given.shape)}, the model wants {tuple(tensor.shape)}", field=name)
         if given.is_floating_point() != tensor.is_floating_point():
             raise BadData(f"{name} has the type {given.dtype}, the model wants {tensor.dtype}", field=name)
+        if finite and given.is_floating_point() and not bool(torch.isfinite(given).all()) and not torch.equal(given, tensor):
+            raise BadData(f"{name} holds NaN or infinity", field=name)
     surplus = next((name for name in tensors if name not in own), None)
     if surplus is not None:
         raise BadData(f"the model has no place for {surplus}", field=surplus)

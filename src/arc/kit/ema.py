@@ -3,7 +3,7 @@
 After each step every number of the mean moves towards the model's: mean += (1 - d) * (weight - mean). The decay d is
 `decay`, and in the first steps (1 + n) / (10 + n) when that is less, n being the steps done: so the mean forgets
 the random weights it began with (the rule of TensorFlow's ExponentialMovingAverage). Running means of batch norm
-are averaged like weights; counters are copied.
+are averaged like weights; counters, and buffers that hold infinity on purpose (masks of attention), are copied.
 
 The step decides alone, so the mean is all that a checkpoint must keep.
 """
@@ -16,6 +16,7 @@ from torch import nn
 
 from arc.core.errors import BadData
 from arc.kit.checkpoint import put_weights
+from arc.kit.losses import constants
 
 
 class Ema:
@@ -24,6 +25,7 @@ class Ema:
     def __init__(self, model: nn.Module, *, decay: float) -> None:
         self.decay = decay
         self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        self._averaged = {name for name, tensor in self.weights.items() if tensor.is_floating_point()} - constants(model)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -31,7 +33,7 @@ class Ema:
         share = 1 - min(self.decay, (1 + step) / (10 + step))
         means, news = [], []
         for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
+            if name in self._averaged:
                 means.append(self.weights[name])
                 news.append(tensor)
             else:

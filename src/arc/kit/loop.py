@@ -30,7 +30,7 @@ from arc.kit.device import to_device
 from arc.kit.early_stopping import EarlyStopping
 from arc.kit.ema import Ema
 from arc.kit.loader import Batches
-from arc.kit.losses import LossWatch, check_weights
+from arc.kit.losses import LossWatch, check_weights, constants
 from arc.kit.pieces import grouped, shares
 from arc.kit.precision import Precision, choose
 from arc.kit.progress import ProgressReporter
@@ -72,6 +72,7 @@ class _Run:
     device: torch.device
     precision: Precision
     progress: ProgressReporter
+    constants: frozenset[str]  # buffers that may hold infinity
     saved_at: float  # of time.perf_counter
     saved_step: int | None = None  # in this attempt
 
@@ -109,13 +110,14 @@ def fit(
         data=batches.fingerprint,
         ema=Ema(model, decay=settings.ema_decay) if settings.ema_decay else None,
     )
+    unlearned = constants(model)
     rng = _resume(ctx, state)
     first = state.position.step
     steps_per_epoch = -(-len(batches) // settings.accumulate)
     progress = ProgressReporter(ctx, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, step=first)
     run = _Run(
         ctx, settings, state, batches, loss_fn, evaluate, before_epoch, on_step, device, precision, progress,
-        saved_at=progress.began,
+        constants=unlearned, saved_at=progress.began,
     )  # fmt: skip
     try:
         _train(run, rng)
@@ -220,7 +222,7 @@ def _end_epoch(run: _Run) -> None:
     """Judge the epoch, tell those who wait for it, and keep what it gave."""
     state, position, settings = run.state, run.state.position, run.settings
     state.losses.flush()
-    check_weights(state.model)
+    check_weights(state.model, but=run.constants)
     values: dict[str, float | None] = {"train_loss": state.losses.mean} | _evaluated(run)
     if settings.monitor not in values:
         known = ", ".join(sorted(values))
@@ -270,7 +272,7 @@ def _checkpoint(run: _Run, *, best: bool = False) -> None:
     if state.position.step != run.saved_step:
         state.losses.flush()
         if state.position.batch:  # at the end of an epoch they have just been looked at
-            check_weights(state.model)
+            check_weights(state.model, but=run.constants)
         run.ctx.checkpoint(state.position.step, lambda path: checkpoint.save(path, state.capture()), best=best)
         run.saved_step = state.position.step
     run.saved_at = time.perf_counter()

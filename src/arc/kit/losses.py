@@ -6,7 +6,7 @@ in order, and always before a checkpoint: so no checkpoint holds what came after
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 import torch
@@ -80,9 +80,15 @@ class LossWatch:
         self.total, self.count = float(state["total"]), int(state["count"])
 
 
-def check_weights(model: torch.nn.Module) -> None:
-    """NotFinite naming the first parameter or buffer that holds NaN or infinity."""
-    values = {name: value for name, value in model.state_dict().items() if value.is_floating_point() and value.numel()}
+def constants(model: torch.nn.Module) -> frozenset[str]:
+    """The buffers of a new model that hold infinity on purpose, as masks of attention do."""
+    floats = ((name, value) for name, value in model.named_buffers() if value.is_floating_point())
+    return frozenset(name for name, value in floats if bool(torch.isinf(value).any()))
+
+
+def check_weights(model: torch.nn.Module, *, but: Collection[str] = ()) -> None:
+    """NotFinite naming the first parameter or buffer that holds NaN or infinity; those of `but` are not looked at."""
+    values = {name: value for name, value in model.state_dict().items() if value.is_floating_point() and value.numel() and name not in but}
     if not values:
         return
     # A sum is finite only when all its terms are; it may overflow without one, so a bad sum is looked at closely.
