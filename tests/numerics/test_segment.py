@@ -129,6 +129,7 @@ def test_the_evaluation_measures_every_part_with_an_interval(tmp_path: Path, fol
     assert {name: kind for name, (kind, _) in ctx.saved.items()} == {
         "evaluation.json": "result",
         "predictions.csv": "predictions",
+        "samples.json": "figure",
         "masks.zip": "predictions",
     }
 

@@ -6,11 +6,12 @@ intervals draw whole patients anew where patients are known.
 
 What is not defined for a photograph (an overlap with nothing, a distance to a cup that was not found) takes no part in the
 mean of that measure; `n` says how many did, and `disc_found` and `cup_found` how often there was anything.
-Leaves evaluation.json, predictions.csv and masks.zip. Not covered: disagreement between experts.
+Leaves evaluation.json, predictions.csv, samples.json and masks.zip. Not covered: disagreement between experts.
 """
 
 import csv
 import io
+import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,9 @@ from numpy.typing import NDArray
 from arc.core.errors import BadData, Cancelled
 from arc.core.ports import RunContext
 from arc.data.manifest import Row
-from arc.fundus import mask_measures, masked
+from arc.fundus import mask_measures, mask_samples, masked
 from arc.fundus.segmenter_file import Segmenter, mask_of
+from arc.kit.documents import save_text
 from arc.stats import Interval, auc, bootstrap
 
 MASKS: Final = "masks.zip"
@@ -53,13 +55,23 @@ class _Options:
         return found.as_dict() | {"method": method}
 
 
-def judge(ctx: RunContext, segmenter: Segmenter, manifest: Path, *, patients_known: bool, confidence: float) -> dict[str, Any]:
-    """Draw, keep and measure the masks of a split; what goes into evaluation.json. BadData as `arc.fundus.masked` raises it."""
+def judge(
+    ctx: RunContext, segmenter: Segmenter, manifest: Path, *, patients_known: bool, confidence: float, samples: int = 0
+) -> dict[str, Any]:  # fmt: skip
+    """Draw, keep and measure the masks of a split; what goes into evaluation.json. BadData as `arc.fundus.masked` raises it.
+
+    Of each kind of photograph that a report shows, `samples` are kept.
+    """
     rows = masked.rows_of(manifest)
     cv2.setNumThreads(1)
     archive = ctx.save(MASKS, "predictions", lambda path: _draw(ctx, segmenter, manifest.parent, rows, path))
     found = measured(archive, manifest)
-    ctx.save("predictions.csv", "predictions", lambda path: _write(path, table(rows, found)))
+    save_text(ctx, "predictions.csv", "predictions", table(rows, found))
+    shown = mask_samples.choose(found, each=samples)
+    drawn = _drawn(archive, rows, [at for places in shown.values() for at in places])
+    save_text(
+        ctx, "samples.json", "figure", json.dumps(mask_samples.collect(manifest.parent, rows, found, drawn, shown), allow_nan=False) + "\n"
+    )
     return summary(rows, found, patients_known=patients_known, confidence=confidence, seed=ctx.seed)
 
 
@@ -130,14 +142,27 @@ def _draw(ctx: RunContext, segmenter: Segmenter, folder: Path, rows: Sequence[Ro
             ctx.progress(at + 1, len(rows), unit="photograph")
 
 
+def _drawn(archive: Path, rows: Sequence[Row], places: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
+    """The masks of some of the photographs, by position."""
+    with zipfile.ZipFile(archive) as kept:
+        return {at: _decoded(kept, rows[at]) for at in places}
+
+
 def _kept(archive: zipfile.ZipFile, row: Row, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    mask = _decoded(archive, row)
+    if mask.shape != shape:
+        raise BadData(f"{name_of(row)} has not the size of its photograph", field="predictions", value=row.file)
+    return mask
+
+
+def _decoded(archive: zipfile.ZipFile, row: Row) -> NDArray[np.uint8]:
     try:
         data = archive.read(name_of(row))
     except KeyError:
         raise BadData(f"there is no mask {name_of(row)} in the archive", field="predictions", value=row.file) from None
     mask = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if mask is None or mask.shape != shape:
-        raise BadData(f"{name_of(row)} has not the size of its photograph", field="predictions", value=row.file)
+    if mask is None:
+        raise BadData(f"{name_of(row)} in the archive is no picture", field="predictions", value=row.file)
     return np.asarray(mask, np.uint8)
 
 
@@ -153,7 +178,3 @@ def _area(labels: Sequence[int], ratios: Sequence[float], patients: Sequence[str
     known = [at for at, (label, ratio) in enumerate(zip(labels, ratios, strict=True)) if label in (0, 1) and math.isfinite(ratio)]
     of = None if patients is None else [patients[at] for at in known]
     return options.bootstrap(auc, [labels[at] for at in known], [ratios[at] for at in known], patients=of)
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

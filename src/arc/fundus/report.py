@@ -14,7 +14,7 @@ from typing import Any
 from arc.core.errors import BadData
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.fundus import explain_page, findings
+from arc.fundus import explain_page, findings, report_masks
 from arc.fundus.evaluate import summary
 from arc.fundus.spec import ReportParams
 from arc.kit import figures, report
@@ -50,10 +50,14 @@ def run(ctx: RunContext, params: ReportParams) -> Done:
     samples = _object(ctx, "samples") if ctx.optional("samples") is not None else {}
     explanation = _object(ctx, "explanation") if ctx.optional("explanation") is not None else {}
     dataset = summary(Path(ctx.input("dataset").path))
+    common = {"history": history, "evaluation": evaluation, "samples": samples, "dataset": dataset}
     try:
-        made = compose(
-            params, history=history, config=config, evaluation=evaluation, samples=samples, dataset=dataset, explanation=explanation
-        )
+        if evaluation.get("task") == "segmentation":
+            if explanation:
+                raise BadData("an explanation is of a classifier, and a segmenter was judged", field="explanation")
+            made = _of_masks(ctx, params, config, common)
+        else:
+            made = compose(params, config=config, explanation=explanation, **common)
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"the inputs do not fit together: {type(error).__name__} {error}", field="evaluation") from error
     ctx.save("report.html", "report", lambda path: report.write(path, made))
@@ -78,9 +82,7 @@ def compose(
         for name, label in _NUMBERS
     ]
     sections = [_judgement(evaluation), _pictures(samples), *_explanation(explanation, evaluation)]
-    sections += [_training(history), _dataset(dataset, evaluation), _configuration(config)]
-    if params.command:
-        sections.append(Section("Repeat it", [Code(params.command)]))
+    sections += [_training(history), *_how(params, config, dataset, evaluation)]
     return Report(
         title=params.title,
         verdict=verdict,
@@ -89,8 +91,30 @@ def compose(
         numbers=numbers,
         sections=[section for section in sections if section.blocks],
         not_shown=[*(explain_page.not_shown(explanation) if explanation else []), *findings.not_shown(evaluation, dataset)],
-        footer=[f"model {str(evaluation['model']['digest'])[:12]}", f"dataset {str(dataset.get('digest'))[:12]}", f"seed {config['seed']}"],
+        footer=_footer(config, dataset, evaluation),
     )
+
+
+def _of_masks(ctx: RunContext, params: ReportParams, config: Mapping[str, Any], common: Mapping[str, Any]) -> Report:
+    """The report of a segmenter (`arc.fundus.report_masks`)."""
+    dataset, evaluation = common["dataset"], common["evaluation"]
+    return report_masks.compose(
+        report_masks.TITLE if params.title == ReportParams().title else params.title,
+        predictions=Path(ctx.input("predictions").path).read_text(encoding="utf-8"),
+        how=_how(params, config, dataset, evaluation),
+        footer=_footer(config, dataset, evaluation),
+        **common,
+    )
+
+
+def _how(params: ReportParams, config: Mapping[str, Any], dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[Section]:
+    """The dataset, the configuration, and the command that repeats it."""
+    repeat = [Section("Repeat it", [Code(params.command)])] if params.command else []
+    return [_dataset(dataset, evaluation), _configuration(config), *repeat]
+
+
+def _footer(config: Mapping[str, Any], dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[str]:
+    return [f"model {str(evaluation['model']['digest'])[:12]}", f"dataset {str(dataset.get('digest'))[:12]}", f"seed {config['seed']}"]
 
 
 def _judgement(evaluation: Mapping[str, Any]) -> Section:

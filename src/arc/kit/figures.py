@@ -185,6 +185,16 @@ def calibration(
         return _svg(canvas, name, f"calibration: {int(np.isfinite(x).sum())} bins of predicted probability against observed frequency")
 
 
+def agreement(truth: Sequence[float], found: Sequence[float], *, x_label: str, y_label: str, name: str) -> Svg:
+    """A dot a case, what was found against what is true, both 0 to 1; on the line they agree."""
+    with mpl.rc_context(_STYLE):
+        canvas, axes = _canvas(3.5, 3.4)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+        axes.scatter(truth, found, s=20, color=ACCENT, alpha=0.6, linewidth=0, zorder=4)
+        _unit_square(axes, x_label, y_label)
+        return _svg(canvas, name, f"{y_label} against {x_label}: {len(truth)} cases")
+
+
 def distributions(before: Sequence[float], after: Sequence[float], *, labels: tuple[str, str], x_label: str, name: str) -> Svg:
     """Two samples, none of them empty: histograms over common bins, and beside them the share of each at or below a value."""
     samples = [np.asarray(sample, dtype=float) for sample in (before, after)]
