@@ -3,15 +3,14 @@
 Loads the weights from the model's file and looks at every photograph again; nothing that the training printed
 is taken over. The file says what it holds, and so which of the two is judged; a segmenter is for
 `arc.fundus.evaluate_masks`. The threshold of a classifier is the model's own, chosen on validation, unless another is
-given. The only recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
+given. The predictions are written down first and every number is computed from what was written (`arc.fundus.stored`).
+The only recipe that reads a sealed split: each such run is a line in the ledger of the dataset.
 
 Leaves evaluation.json, predictions.csv, samples.json, and of a segmenter masks.zip. Not covered: whether the dataset is right.
 """
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,16 @@ from arc.core.errors import BadData, InvalidSpec
 from arc.core.inputs import ResolvedInput
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.data.manifest import Row
+from arc.data.manifest import read as rows_of
 from arc.data.names import CLASSES
-from arc.fundus import evaluate_masks, measures, pictures, samples, segmenter_file
-from arc.fundus.measures import Judged
-from arc.fundus.predict import RECIPE, ModelCard, load, probabilities
+from arc.fundus import card, evaluate_masks, findings, measures, pictures, samples, segmenter_file, stored
+from arc.fundus.predict import CLASSIFIERS, ModelCard, load, logits, of_logits
 from arc.fundus.segmenter_file import SegmenterCard
 from arc.fundus.spec import EVALUATE, EvaluateParams
 from arc.kit import device
 from arc.kit.documents import save_json, save_text
 
-_TASKS = {RECIPE: "classification", segmenter_file.RECIPE: "segmentation"}
-COLUMNS = ("file", "patient", "eye", "site", "label", "class", "probability", "called")
+_TASKS = {**dict.fromkeys(CLASSIFIERS, "classification"), segmenter_file.RECIPE: "segmentation"}
 
 
 def run(ctx: RunContext, params: EvaluateParams) -> Done:
@@ -57,30 +54,50 @@ def _of_masks(ctx: RunContext, params: EvaluateParams) -> Done:
 
 def _of_classes(ctx: RunContext, params: EvaluateParams) -> Done:
     model, dataset = ctx.input("model"), ctx.input("dataset")
-    classifier = load(Path(model.path), device.pick(ctx.device))
+    classifier = load(Path(model.path), device.pick(ctx.device), simulated=ctx.simulated)
     if classifier.card.classes != list(CLASSES):
         raise BadData(f"the model tells {classifier.card.classes} apart, the dataset {list(CLASSES)}", field="model")
     manifest = _manifest(dataset, params.split)
     split = pictures.load(manifest, classifier.card.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
     ctx.phase("evaluate")
-    scores = probabilities(
-        classifier.network,
-        split.images_NCHW,
-        device=classifier.device,
-        batch_size=params.batch_size,
-        temperature=classifier.card.temperature,
-    ).tolist()
-    known = bool(summary(Path(dataset.path)).get("patients_known", True))
-    judged = [Judged(row.index, score, row.patient if known else None, row.site) for row, score in zip(split.rows, scores, strict=True)]
-    threshold = classifier.card.threshold if params.threshold is None else params.threshold
-    found = measures.measure(judged, threshold=threshold, confidence=params.confidence, seed=ctx.seed)
-    source = "the model: chosen on validation" if params.threshold is None else "the request"
-    evaluation = _head(ctx, params, classifier.card, model, dataset, known) | {"threshold_from": source} | found
+    own = classifier.card
+    found = logits(classifier.network, split.images_NCHW, device=classifier.device, batch_size=params.batch_size)
+    scores, unscaled = of_logits(found, own.temperature).tolist(), of_logits(found, 1.0).tolist()
+    about = summary(Path(dataset.path))
+    known = bool(about.get("patients_known", True))
+    threshold = own.threshold if params.threshold is None else params.threshold
+    told = _head(ctx, params, own, model, dataset, known) | _points(ctx, params, own, threshold)
+    predictions = stored.table(split.rows, scores, unscaled, threshold=threshold)
+    judged = stored.read(predictions, patients_known=known)
+    evaluation = told | stored.measured(judged, told)
+    facts = card.facts(judged, evaluation, sites_elsewhere=_sites(dataset))
+    facts["not_shown"] = findings.not_shown(evaluation | {"card": facts}, about)
+    evaluation["card"] = facts
     shown = samples.collect(manifest.parent, split.rows, judged, threshold=threshold, each=params.samples)
     save_json(ctx, "evaluation.json", "result", evaluation)
-    save_text(ctx, "predictions.csv", "predictions", _predictions(split.rows, scores, threshold))
+    save_text(ctx, "predictions.csv", "predictions", predictions)
     save_text(ctx, "samples.json", "figure", json.dumps(shown, allow_nan=False) + "\n")
-    return Done(metrics=measures.flat(found["metrics"]) | {"n": found["n"]}, result=evaluation)
+    return Done(metrics=measures.flat(evaluation["metrics"]) | {"n": evaluation["n"]}, result=evaluation)
+
+
+def _points(ctx: RunContext, params: EvaluateParams, own: ModelCard, threshold: float) -> dict[str, Any]:
+    """What the numbers depend on beside the predictions."""
+    return {
+        "threshold": threshold,
+        "threshold_from": "the model: chosen on validation" if params.threshold is None else "the request",
+        "operating_points": own.points,
+        "temperature": {
+            "value": own.temperature,
+            "from": "none was fitted" if own.temperature == 1 else "the model: fitted on validation",
+        },
+        "confidence": params.confidence,
+        "seed": ctx.seed,
+    }
+
+
+def _sites(dataset: ResolvedInput) -> set[str]:
+    """The sites of the split val, by which the training chose; nothing where it was not given."""
+    return {row.site or "unknown" for row in rows_of(Path(dataset.splits["val"]))} if "val" in dataset.splits else set()
 
 
 def _manifest(dataset: ResolvedInput, split: str) -> Path:
@@ -119,13 +136,3 @@ def summary(folder: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _predictions(rows: Sequence[Row], scores: Sequence[float], threshold: float) -> str:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for row, score in zip(rows, scores, strict=True):
-        file, label, index, patient, eye, site, *_ = row.cells()
-        table.writerow([file, patient, eye, site, label, index, repr(score), CLASSES[int(score >= threshold)]])
-    return text.getvalue()

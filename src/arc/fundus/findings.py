@@ -4,7 +4,7 @@ A classifier is called better than chance only when the lower bound of its AUC l
 holds 0.5 means that it is not known, not that the classifier is useless.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from arc.kit.report import Tone
@@ -12,6 +12,7 @@ from arc.kit.report import Tone
 CHANCE: Final = 0.5
 CLEAR: Final = 0.6  # a lower bound from here on is called clear
 FEW: Final = 50  # patients
+_LISTED: Final = 6  # names in a sentence
 SYNTHETIC: Final = "synthetic"  # in the source of a dataset
 
 
@@ -51,6 +52,7 @@ def not_shown(evaluation: Mapping[str, Any], dataset: Mapping[str, Any]) -> list
         said.append("The photographs are drawn by a program. Nothing here says how the model would do on photographs of people.")
     else:
         said.append("One dataset was used. Other cameras, clinics and peoples may give other numbers.")
+    said += _not_among(evaluation["card"]) if "card" in evaluation else []
     if evaluation["split"] != "sealed":
         said.append(
             f"It was judged on the split {evaluation['split']}, by which the training chose its epoch and threshold: the numbers are too good."
@@ -67,3 +69,27 @@ def not_shown(evaluation: Mapping[str, Any], dataset: Mapping[str, Any]) -> list
     said.append("One training with one seed was judged; another seed gives another model.")
     said.append("The share of glaucoma here is that of the dataset, not of a clinic; precision would differ there.")
     return [*said, "Nothing here is a medical device or fit for a diagnosis."]
+
+
+def _not_among(card: Mapping[str, Any]) -> list[str]:
+    """Who was not among those judged, or is too few, as the card says it."""
+    sites = [site for site in card["judged_on"]["site"] if site != "unknown"]
+    said = []
+    if len(sites) == 1:
+        said.append(f"All photographs are of one site, {sites[0]}. How it does at any other is not shown.")
+    elif sites:
+        said.append(f"It was judged at {len(sites)} sites ({_listed(sites)}). How it does at any other is not shown.")
+    if card["not_judged"]["site"]:
+        said.append(f"Sites that the training had and that were not judged: {_listed(card['not_judged']['site'])}.")
+    said.append(f"The dataset does not record: {', '.join(card['not_recorded'])}. How it does in groups by any of these is not shown.")
+    if card["too_few"]:
+        few = [
+            f"{one['column']} {one['value']} ({one['positives']} with glaucoma, {one['n'] - one['positives']} without)"
+            for one in card["too_few"]
+        ]
+        said.append(f"Too few to be judged alone: {_listed(few)}.")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
