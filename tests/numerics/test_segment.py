@@ -11,12 +11,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis.strategies import integers
 
 from arc.core.errors import BadData, Cancelled, InvalidSpec
 from arc.core.recipe import Done
 from arc.data import manifest
 from arc.data.manifest import Row
 from arc.fundus import evaluate, evaluate_masks, segment, segmenter_file
+from arc.fundus.framing import heaviest
+from arc.fundus.networks import MEAN, SPREAD
 from arc.fundus.segment_spec import SegmentParams
 from arc.fundus.spec import EvaluateParams
 from arc.kit import checkpoint
@@ -234,3 +239,42 @@ def test_a_model_for_something_else_is_refused(tmp_path: Path, folder: Path, tra
 def test_a_checkpoint_of_another_training_is_not_gone_on_from(tmp_path: Path, folder: Path, trained: FolderContext) -> None:
     with pytest.raises(BadData, match="other data, order or batch size"):
         train(tmp_path, folder, newest=trained.checkpoints[-1], augmentation={})
+
+
+class _ByColour(torch.nn.Module):
+    """Calls all that is bright a disc from afar; from near, where more of the square is bright, only what is yellow."""
+
+    def forward(self, images_NCHW: torch.Tensor) -> torch.Tensor:
+        levels = images_NCHW * torch.tensor(SPREAD).view(1, 3, 1, 1) + torch.tensor(MEAN).view(1, 3, 1, 1)
+        bright = levels[:, 1] > 0.5
+        near = bright.float().mean(dim=(1, 2), keepdim=True) > 0.08
+        disc = torch.where(bright & ~(near & (levels[:, 2] > 0.6)), 4.0, -4.0)
+        return torch.stack([disc, disc - 8], dim=1)
+
+
+@pytest.mark.parametrize(("places", "found"), [(1, False), (3, True)])
+def test_where_a_reflection_is_brighter_the_disc_is_found_from_near(places: int, found: bool) -> None:
+    photograph = np.full((240, 240, 3), (90, 30, 10), np.uint8)
+    cv2.circle(photograph, (70, 120), 14, (250, 200, 90), cv2.FILLED)
+    cv2.rectangle(photograph, (150, 60), (200, 80), (255, 255, 255), cv2.FILLED)
+    card = segmenter_file.SegmenterCard(
+        recipe="fundus.segment", model="unet", heads="binary", width=4, input_size=128, focus=2.0, flips=True, places=places
+    )
+    drawn = segmenter_file.mask_of(segmenter_file.Segmenter(_ByColour(), card, torch.device("cpu")), photograph)
+    assert bool((drawn[108:132, 58:82] == 128).mean() > 0.7) is found
+    assert not (drawn[:, 140:] > 0).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given_(seed=integers(0, 10_000), most=integers(1, 5))
+def test_the_heaviest_pieces_are_apart_and_in_order(seed: int, most: int) -> None:
+    random = np.random.default_rng(seed)
+    chances = (random.random((12, 15)) * (random.random((12, 15)) > 0.6)).astype(np.float32)
+    pieces = heaviest(chances, 0.5, most=most)
+    weights = [float(chances[piece].sum()) for piece in pieces]
+    assert 1 <= len(pieces) <= most
+    assert weights == sorted(weights, reverse=True)
+    assert np.sum(pieces, axis=0).max() == 1
+    if not (chances >= 0.5).any():
+        return
+    assert all((chances[piece] >= min(0.5, chances.max() / 2)).all() for piece in pieces)

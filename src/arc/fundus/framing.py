@@ -82,3 +82,11 @@ def largest(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
     piece = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
     outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(piece, outlines, -1, 1, cv2.FILLED) > 0)
+
+
+def heaviest(chances: Floats, level: float, *, most: int) -> list[NDArray[np.bool_]]:
+    """The connected pieces of a map (H x W) at a level, or at half of its peak where that is lower; up to `most`, the largest sum first."""
+    level = min(level, float(chances.max()) / 2)
+    count, labels = cv2.connectedComponents((chances >= level).astype(np.uint8), connectivity=8)
+    weights = np.bincount(labels.ravel(), weights=chances.ravel(), minlength=count)[1:]
+    return [labels == 1 + piece for piece in np.argsort(-weights, kind="stable")[:most]]

@@ -81,6 +81,8 @@ def _card(ctx: RunContext, params: SegmentParams) -> SegmenterCard:
         width=params.width,
         input_size=params.input_size,
         focus=params.focus,
+        flips=params.flips,
+        places=params.places,
         tiny=ctx.simulated,
         seed=ctx.seed,
         dataset_digest=ctx.input("dataset").digest,

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, field_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.augment_spec import MODERATE, AugmentPolicy
+from arc.fundus.search_spec import SEGMENT_SPACE
 from arc.fundus.segment_loss_spec import SegmentLossOptions
 from arc.kit.spec import PrecisionName, Track
 
@@ -31,7 +32,13 @@ class SegmentParams(SegmentLossOptions):
         le=8,
         description="Look a second time, at a square around the disc that was found: its side in heights of the disc, from 1.2 on; 0 looks once.",
     )
-    epochs: int = Field(60, ge=1, le=100_000, description="Most passes over the training split.")
+    places: int = Field(
+        3, ge=1, le=16, description="Most places that are looked at from near where the whole field does not settle where the disc is."
+    )
+    flips: bool = Field(
+        True, description="Answer with the mean over the square and its three mirror images: four times the work, once trained."
+    )
+    epochs: int = Field(90, ge=1, le=100_000, description="Most passes over the training split.")
     batch_size: int | None = Field(
         None, ge=1, le=4096, description="Squares per step; 8 when null, or all that there are to train on where they are fewer."
     )
@@ -56,7 +63,9 @@ class SegmentParams(SegmentLossOptions):
     accumulate: int = Field(1, ge=1, le=1024, description="Batches whose gradients make one step.")
     precision: PrecisionName = Field("auto", description="auto is fp32 on a CPU, bf16 or fp16 on a GPU.")
     augmentation: AugmentPolicy = Field(MODERATE, description="What may be changed about a training picture; {} changes nothing.")
-    ema_decay: float = Field(0.0, ge=0, lt=1, description="Decay of the running mean of the weights that is judged and kept; 0 keeps none.")
+    ema_decay: float = Field(
+        0.98, ge=0, lt=1, description="Decay of the running mean of the weights that is judged and kept; 0 keeps none."
+    )
     patience: int = Field(0, ge=0, le=100_000, description="Epochs without a better validation Dice before it stops; 0 never stops early.")
     warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises, 0 to 1.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Largest norm of the gradient; 0 does not clip.")
@@ -72,7 +81,7 @@ class SegmentParams(SegmentLossOptions):
 
 SEGMENT = RecipeSpec(
     name="fundus.segment",
-    version="1",
+    version="2",
     params=SegmentParams,
     title="Train a segmenter of optic disc and cup on fundus photographs",
     purpose="train",
@@ -83,4 +92,6 @@ SEGMENT = RecipeSpec(
     outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
     needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
     checkpoints=True,
+    search=SEGMENT_SPACE,
+    judged_by="fundus.evaluate",
 )

@@ -1,10 +1,12 @@
 """Segmenter file: a segmenter back from its file, and the mask that it draws on a photograph.
 
 The file says by itself which network it holds, at which size it looks, and whether it looks twice: first at the
-whole field, then at the surroundings of the disc that it found there. Shared by the training, which judges itself by it
+whole field, then at the surroundings of what may be the disc there. Where that is several things, the one that looks most like
+a disc from near is taken: from there it fills as much of the square as a disc must. Shared by the training, which judges itself by it
 in the end, by the evaluation, and by whoever needs a disc where no mask was drawn.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -17,7 +19,7 @@ from torch import nn
 
 from arc.core.errors import BadData
 from arc.data.masks import BACKGROUND, CUP, DISC
-from arc.fundus.framing import Window, around_disc, around_field, largest
+from arc.fundus.framing import Window, around_disc, around_field, heaviest, largest
 from arc.fundus.networks import standardised
 from arc.fundus.segment_losses import nested
 from arc.fundus.segmenters import Heads, unet
@@ -27,6 +29,8 @@ RECIPE: Final = "fundus.segment"
 LEVELS: Final = 5
 TINY_WIDTHS: Final = (4, 8, 16)
 _HALF: Final = 0.5
+_WIDEST: Final = 2.0  # sides of the field: what would be seen in a larger square is no disc
+_NOTHING: Final = 1e-4  # share of a square: so little of a disc is none
 
 
 class SegmenterCard(BaseModel):
@@ -40,6 +44,8 @@ class SegmenterCard(BaseModel):
     width: int = Field(ge=1, le=1024)  # channels of the first level
     input_size: int = Field(ge=16, le=4096)  # side in pixels
     focus: float = Field(ge=0, le=8)  # side of the second square in heights of the disc; 0 looks once
+    flips: bool = False  # the answer is the mean of those about the square and its mirror images
+    places: int = Field(1, ge=1, le=16)  # most places that are looked at from near
     tiny: bool = False
     seed: int = 0
     dataset_digest: str | None = None
@@ -83,20 +89,42 @@ def load(path: Path, device: torch.device, *, field: str = "model") -> Segmenter
 
 def mask_of(segmenter: Segmenter, photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """H x W: 0 background, 128 rim of the disc, 255 cup, for a photograph H x W x 3, RGB. Disc and cup are one piece each."""
-    likely = _looked(segmenter, photograph, around_field(photograph))
-    if segmenter.card.focus:
-        window = around_disc(largest(likely[0] >= _HALF), segmenter.card.focus)
-        if window is not None:
-            likely = _looked(segmenter, photograph, window)
+    likely = _likely(segmenter, photograph)
     disc = largest(likely[0] >= _HALF)
     cup = largest((likely[1] >= _HALF) & disc)
     return np.where(cup, np.uint8(CUP), np.where(disc, np.uint8(DISC), np.uint8(BACKGROUND)))
 
 
+def _likely(segmenter: Segmenter, photograph: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """2 x H x W: the probabilities of disc and cup from the last look, 0 beyond it."""
+    card = segmenter.card
+    field = around_field(photograph)
+    far = _looked(segmenter, photograph, field)
+    if not card.focus:
+        return far
+    windows = [around_disc(place, card.focus) for place in heaviest(far[0], _HALF, most=card.places)]
+    near = [(window, _looked(segmenter, photograph, window)) for window in windows if window and window.side <= _WIDEST * field.side]
+    if not near:
+        return far
+    return min(near, key=lambda seen: _unlike_disc(seen[1][0], seen[0], card.focus))[1]
+
+
+def _unlike_disc(chances: NDArray[np.float32], window: Window, focus: float) -> float:
+    """How far what was seen in a square is from filling it as a disc does, as a ratio's logarithm; 0 is a disc.
+
+    A disc is the circle in the middle that is 1 / `focus` as wide as the square. A reflection is nothing from near, and a piece
+    of a disc is all of the square.
+    """
+    share = float(chances[largest(chances >= _HALF)].sum()) / window.side**2
+    return abs(math.log((share + _NOTHING) * focus**2 / (math.pi / 4)))
+
+
 def _looked(segmenter: Segmenter, photograph: NDArray[np.uint8], window: Window) -> NDArray[np.float32]:
     """2 x H x W: the probabilities of disc and cup as seen in the window, 0 beyond it."""
-    square = np.ascontiguousarray(window.of(photograph, segmenter.card.input_size).transpose(2, 0, 1))
+    square = torch.from_numpy(np.ascontiguousarray(window.of(photograph, segmenter.card.input_size).transpose(2, 0, 1)))
+    turns: list[list[int]] = [[], [1], [2], [1, 2]] if segmenter.card.flips else [[]]
     with torch.no_grad():
-        logits = segmenter.network(standardised(torch.from_numpy(square)[None], segmenter.device))
-        maps = nested(logits.float(), segmenter.card.heads)[0].cpu().numpy()
+        logits = segmenter.network(standardised(torch.stack([square.flip(turn) for turn in turns]), segmenter.device))
+        each = nested(logits.float(), segmenter.card.heads)
+        maps = torch.stack([one.flip(turn) for one, turn in zip(each, turns, strict=True)]).mean(dim=0).cpu().numpy()
     return window.back(maps, *photograph.shape[:2])
