@@ -7,7 +7,7 @@ configuration has it where there are no reflinks); `again` adds the unchanged fo
 many threads. The command line adds 1 to 1.5 s of imports to each. `data.register` is timed by the store, from the start of the job to its
 completion: process, look, hash, names, manifests, seals, places, row; the second time nothing has changed. Files begin as JPEGs do.
 
-    python benchmarks/bench_register.py [--files 5000] [--rounds 5] [--folder /dev/shm]
+    python benchmarks/bench_register.py [--files 5000] [--rounds 5] [--folder /dev/shm] [--sizes 40 300] [--without-dvc]
 """
 
 import argparse
@@ -29,7 +29,6 @@ from arc.core.job import JobRequest
 from arc.settings import Settings
 
 THREADS = 2
-SIZES_KB = (40, 300)
 
 
 def fill(folder: Path, *, count: int, size_bytes: int) -> None:
@@ -111,15 +110,15 @@ async def registered(folder: Path, workspace: Path, *, times: int) -> list[float
     return spent
 
 
-def measure(root: Path, *, count: int, size_kb: int, rounds: int) -> None:
+def measure(root: Path, *, count: int, size_kb: int, rounds: int, links: list[str]) -> None:
     """Both by turns, and one line for each."""
     folder = root / "data"
     fill(folder, count=count, size_bytes=size_kb * 1000)
     sha: list[float] = []
     register: list[list[float]] = []
-    dvc: dict[str, list[tuple[float, float]]] = {"hardlink,copy": [], "reflink,copy": []}
+    dvc: dict[str, list[tuple[float, float]]] = {link: [] for link in links}
     for _ in range(rounds):
-        for turn in random.sample(["sha", "register", *dvc], 4):
+        for turn in random.sample(["sha", "register", *dvc], 2 + len(dvc)):
             if turn == "sha":
                 sha.append(hashed(folder))
             elif turn == "register":
@@ -147,10 +146,13 @@ def main() -> None:
     options.add_argument("--files", type=int, default=5000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--folder", type=Path, default=Path.cwd(), help="on the disk to measure on")
+    options.add_argument("--sizes", type=int, nargs="+", default=[40, 300], help="of a file, in KB")
+    options.add_argument("--without-dvc", action="store_true")
     asked = options.parse_args()
-    for size_kb in SIZES_KB:
+    links = [] if asked.without_dvc else ["hardlink,copy", "reflink,copy"]
+    for size_kb in asked.sizes:
         with tempfile.TemporaryDirectory(dir=asked.folder) as name:
-            measure(Path(name), count=asked.files, size_kb=size_kb, rounds=asked.rounds)
+            measure(Path(name), count=asked.files, size_kb=size_kb, rounds=asked.rounds, links=links)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Only taken over as text, and only where the request does not say otherwise.
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 FILE: Final = "metadata.json"
@@ -22,8 +22,8 @@ class About:
 
 
 def read(root: Path, files: list[str]) -> About:
-    """What the metadata.json nearest to the root says; nothing when there is none or it cannot be read."""
-    found = sorted((file for file in files if PurePosixPath(file).name == FILE), key=lambda file: (file.count("/"), file))
+    """What the first of the metadata.json `files` nearest to the root says; nothing when there is none or it cannot be read."""
+    found = sorted(files, key=lambda file: (file.count("/"), file))
     if not found or (root / found[0]).stat().st_size > _MOST_BYTES:
         return About()
     try:

@@ -27,7 +27,7 @@ def assemble(
     asked: NamedParams,
     rule: SplitParams,
     step: dict[str, Any],
-    place: Callable[[Path, Path], object],
+    place: Callable[[str, str], object],
     dataset: Path,
     sealed: Path,
 ) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def assemble(
     `step` is what the recipe's name and parameters are kept as: {"unpack": {...}}.
     """
     known = all(photo.source.patient for photo in kept)
-    pairs = [] if known or not rule.near_duplicates else alike.pairs(ctx, [photo.path for photo in kept])
+    pairs = [] if known or not rule.near_duplicates else alike.pairs(ctx, [Path(photo.path) for photo in kept])
     ctx.phase("split")
     members = [_member(photo, photo.source.patient if known and photo.source.patient else photo.file) for photo in kept]
     splits = split(members, rule, seed=ctx.seed, alike=pairs)
@@ -63,11 +63,11 @@ def _member(photo: Kept, patient: str) -> Member:
     return Member(patient, photo.source.label or "", photo.sha256, photo.source.site, photo.source.split)
 
 
-def _files(photo: Kept, folder: Path) -> Iterator[tuple[Path, Path]]:
+def _files(photo: Kept, folder: Path) -> Iterator[tuple[str, str]]:
     """The photograph and its mask, each with its place below `folder`."""
-    yield photo.path, folder / photo.file
+    yield photo.path, f"{folder}/{photo.file}"
     if photo.mask_path is not None:
-        yield photo.mask_path, folder / photo.mask
+        yield photo.mask_path, f"{folder}/{photo.mask}"
 
 
 def _row(photo: Kept, patient: str) -> Row:

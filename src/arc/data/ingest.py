@@ -4,12 +4,13 @@ A child that crashes takes its whole batch with it, so such a batch is gone thro
 the file that did it has a name. The first bad file ends the work: a dataset with holes is not wanted.
 """
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from arc.core.errors import BadData, Cancelled, NoSpace, TooLarge
@@ -30,8 +31,8 @@ class Kept:
     source: Photograph  # with the patient and eye that a DICOM file told
     file: str  # where it will lie below its split's folder
     mask: str
-    path: Path
-    mask_path: Path | None
+    path: str  # where it lies now
+    mask_path: str | None
     sha256: str
     mask_sha256: str
     bytes: int
@@ -70,8 +71,8 @@ def _kept(photo: Photograph, stem: str, task: dict[str, Any], answer: dict[str, 
         source=replace(photo, patient=photo.patient or str(answer["patient"]) or None, eye=photo.eye or str(answer["eye"])),
         file=f"images/{folder}{stem}{suffix}",
         mask=f"masks/{folder}{stem}.png" if masked else "",
-        path=Path(task["target"]),
-        mask_path=Path(task["mask_target"]) if masked else None,
+        path=task["target"],
+        mask_path=task["mask_target"] if masked else None,
         sha256=str(answer["sha256"]),
         mask_sha256=str(answer["mask_sha256"]),
         bytes=int(answer["bytes"]),
@@ -127,7 +128,7 @@ def plain_names(photographs: Sequence[Photograph]) -> list[str]:
     taken: set[tuple[str | None, str]] = set()
     names = []
     for photo in photographs:
-        plain = _UNSAFE.sub("_", PurePosixPath(photo.file).stem).strip("._") or "photo"
+        plain = _UNSAFE.sub("_", posixpath.splitext(posixpath.basename(photo.file))[0]).strip("._") or "photo"
         name, number = plain[:100], 1
         while (photo.label, name.casefold()) in taken:
             number += 1

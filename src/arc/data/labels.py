@@ -8,6 +8,7 @@ address or a formula in the place of a file is refused; elsewhere a formula is t
 
 import csv
 import io
+import posixpath
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,9 +64,10 @@ class Table:
 
     def key_of(self, file: PurePosixPath) -> str | None:
         """The row's own name for a photograph, if it has one."""
-        for path in (str(file), str(file.with_suffix(""))):
-            if path in self.rows:
-                return path
+        if str(file) in self.rows:
+            return str(file)
+        if (bare := str(file.with_suffix(""))) in self.rows:
+            return bare
         for name in (file.name, file.stem):
             if len(self.by_name.get(name, [])) == 1:
                 return self.by_name[name][0]
@@ -96,7 +98,7 @@ def read(root: Path, file: str, words: Words) -> Table:
     columns = columns_of(header, words)
     if "file" not in columns:
         raise BadData(f"{file} has no column named file; it has {_listed(header)} (a mapping can say which column it is)", field="archive")
-    table = Table(file, has_labels="label" in columns)
+    table, folder = Table(file, has_labels="label" in columns), posixpath.dirname(file)
     for number, row in enumerate(rows, start=2):
         if not any(row):
             continue
@@ -104,11 +106,11 @@ def read(root: Path, file: str, words: Words) -> Table:
         if len(row) != len(header):
             raise BadData(f"{where}: {len(row)} cells where the first line has {len(header)}", field="archive")
         cells = {name: row[at] for name, at in columns.items()}
-        path = inside(cells["file"], PurePosixPath(file).parent, where=where)
+        path = inside(cells["file"], folder, where=where)
         if path in table.rows:
             raise BadData(f"{where}: {path!a} is named twice", field="archive")
-        table.rows[path] = _labelled(cells, words, PurePosixPath(file).parent, where=where)
-        table.by_name.setdefault(PurePosixPath(path).name, []).append(path)
+        table.rows[path] = _labelled(cells, words, folder, where=where)
+        table.by_name.setdefault(posixpath.basename(path), []).append(path)
     return table
 
 
@@ -165,16 +167,16 @@ def _csv(data: bytes, file: str) -> Iterator[list[str]]:
         raise BadData(f"{file} cannot be read as CSV: {error}", field="archive") from None
 
 
-def inside(cell: str, folder: PurePosixPath, *, where: str) -> str:
+def inside(cell: str, folder: str, *, where: str) -> str:
     """A file below the root named relative to `folder`; BadData when it names anything else."""
     plain = cell.replace("\\", "/")
-    outside = plain.startswith("/") or ":" in plain or ".." in PurePosixPath(plain).parts
+    outside = plain.startswith("/") or ":" in plain or ".." in plain.split("/")
     if not cell or outside or cell.startswith(_FORMULA) or not cell.isprintable() or len(cell) > 1000:
         raise BadData(f"{where}: {ascii(cell)[:120]} does not name a file beside the table", field="archive")
-    return str(folder / plain)
+    return posixpath.normpath(posixpath.join(folder, plain))
 
 
-def _labelled(cells: Mapping[str, str], words: Words, folder: PurePosixPath, *, where: str) -> Labelled:
+def _labelled(cells: Mapping[str, str], words: Words, folder: str, *, where: str) -> Labelled:
     for name in ("patient", "eye", "site", "split"):
         cell = cells.get(name, "")
         if len(cell) > _LONGEST_CELL or (cell and not cell.isprintable()):

@@ -5,8 +5,9 @@ Suspected glaucoma is no alias of either class: whoever packs the archive must d
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -25,7 +26,8 @@ _ALIASES: Final = {
 }
 _PATIENT_FOLDER: Final = re.compile(r"(?:patient|subject|participant)(?:_?id)?[_\s\-]*(?=.*\d)(\w[\w.\-]*)", re.IGNORECASE)
 _OF_PATIENTS: Final = frozenset({"patients", "subjects", "participants", "by_patient"})  # folders of folders
-_SEPARATORS = re.compile(r"[\s\-.]+")
+_SEPARATORS: Final = re.compile(r"[\s\-.]+")
+_BETWEEN: Final = re.compile(r"[_\-\s]+")
 _MASKS: Final = (
     "mask masks gt gts ground_truth groundtruth annotation annotations segmentation segmentations contours disc_cup_masks softmap softmaps"
 )
@@ -46,6 +48,7 @@ _SPLITS: Final[dict[Split, str]] = {
 _SPLIT_OF: Final[dict[str, Split]] = {alias: name for name, aliases in _SPLITS.items() for alias in aliases.split()}
 
 
+@lru_cache(maxsize=4096)  # the same few words on every photograph
 def _plain(name: str) -> str:
     return _SEPARATORS.sub("_", name.strip().casefold())
 
@@ -63,9 +66,10 @@ def split_of(name: str) -> Split:
     return _SPLIT_OF.get(_plain(name), "")
 
 
-def patient_of(folders: Sequence[str]) -> str | None:
+@lru_cache(maxsize=4096)
+def patient_of(folders: tuple[str, ...]) -> str | None:
     """The patient that the folders of a path name: `patient_0042`, or any folder in one named `patients`; else None."""
-    for above, name in pairwise(["", *folders]):
+    for above, name in pairwise(("", *folders)):
         match = _PATIENT_FOLDER.fullmatch(name.strip())
         if match:
             return match[1]
@@ -79,6 +83,7 @@ def eye_of(name: str) -> str:
     return _EYES.get(name.strip().casefold(), "")
 
 
+@lru_cache(maxsize=4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder of this name holds masks: `masks`, `GT`, `disc_masks`, `masks_cup`, `reference_segmentations`, ..."""
     words = _plain(name).split("_")
@@ -117,7 +122,7 @@ def part_of_ending(stem: str, *, sure: bool) -> tuple[str, Part] | None:
 
 def bare(stem: str) -> str:
     """A stem as it is compared: without case, and with one kind of separator."""
-    return "_".join(re.split(r"[_\-\s]+", stem.casefold()))
+    return _BETWEEN.sub("_", stem.casefold())
 
 
 @dataclass(frozen=True)

@@ -23,28 +23,34 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-def each(ctx: RunContext, items: Sequence[Item], function: Callable[[Item], Answer], *, unit: str = "image") -> list[Answer]:
-    """What `function` answers to each item, in order; its first error stops the rest, and so does Cancelled when asked to stop."""
+def each(
+    ctx: RunContext, items: Sequence[Item], function: Callable[[Item], Answer], *, unit: str = "image", at_once: int = 1
+) -> list[Answer]:
+    """What `function` answers to each item, in order; its first error stops the rest, and so does Cancelled when asked to stop.
+
+    `at_once` items go to a thread together: more than one where an item takes less time than handing it over.
+    """
     own_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     pool = ThreadPoolExecutor(max(1, ctx.threads))
     try:
-        return _followed(ctx, [pool.submit(function, item) for item in items], unit)
+        some = [items[at : at + at_once] for at in range(0, len(items), at_once)]
+        return _followed(ctx, [pool.submit(lambda few: [function(item) for item in few], few) for few in some], len(items), unit)
     finally:
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(own_threads)
 
 
-def _followed(ctx: RunContext, futures: list[Future[Answer]], unit: str) -> list[Answer]:
+def _followed(ctx: RunContext, futures: list[Future[list[Answer]]], of: int, unit: str) -> list[Answer]:
     answers: list[Answer] = []
     said = time.perf_counter()
     for future in futures:
         while not future.done():
             wait([future], timeout=_SAY_EVERY_S)
-            said = _say(ctx, len(answers), len(futures), unit, said)
-        said = _say(ctx, len(answers), len(futures), unit, said)
-        answers.append(future.result())
-    ctx.progress(len(answers), len(futures), unit=unit)
+            said = _say(ctx, len(answers), of, unit, said)
+        said = _say(ctx, len(answers), of, unit, said)
+        answers += future.result()
+    ctx.progress(len(answers), of, unit=unit)
     return answers
 
 

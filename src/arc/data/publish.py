@@ -100,15 +100,15 @@ def version_folders(ctx: RunContext) -> Iterator[tuple[Path, Path]]:
         raise
 
 
-def put(pairs: Sequence[tuple[Path, Path]], place: Callable[[Path, Path], object]) -> None:
-    """`place(source, target)` for each pair, into folders that are made first, each once."""
-    for folder in {target.parent for _, target in pairs}:
-        folder.mkdir(parents=True, exist_ok=True)
+def put(pairs: Sequence[tuple[str, str]], place: Callable[[str, str], object]) -> None:
+    """`place(source, target)` for each pair of paths, into folders that are made first, each once."""
+    for folder in {target.rpartition("/")[0] for _, target in pairs}:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     for source, target in pairs:
         place(source, target)
 
 
-def link(source: Path, target: Path) -> None:
+def link(source: str, target: str) -> None:
     """Give the bytes of a file a second name; a copy where the file system has no hard links, or not to there."""
     try:
         os.link(source, target)

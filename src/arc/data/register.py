@@ -7,6 +7,8 @@ too, which its seal notices before the next use.
 """
 
 import hashlib
+import io
+import posixpath
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +24,8 @@ from arc.data.spec import RegisterParams
 from arc.data.tree import Photograph
 
 _STARTS: Final = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png"}
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18
+_AT_ONCE: Final = 16  # files that go to a thread together
 
 
 def run(ctx: RunContext, params: RegisterParams) -> Done:
@@ -35,16 +38,15 @@ def run(ctx: RunContext, params: RegisterParams) -> Done:
         found = layout.recognise(root, most_files=params.max_files, layout=params.layout, mapping=params.mapping)
         ctx.phase("hash")
         names = plain_names(found.photographs)
-        kept = each(ctx, list(zip(found.photographs, names, strict=True)), lambda pair: _kept(root, *pair))
+        kept = each(ctx, list(zip(found.photographs, names, strict=True)), lambda pair: _kept(root, *pair), at_once=_AT_ONCE)
         step = {"register": params.model_dump(mode="json", exclude={"name", "licence", "source", "description"}) | {"seed": ctx.seed}}
         result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=link, dataset=dataset, sealed=sealed)
     return Done(metrics={"images": result["files"]}, result=result)
 
 
 def _kept(root: Path, photo: Photograph, name: str) -> Kept:
-    path = root / photo.file
+    path, mask = f"{root}/{photo.file}", _mask(root, photo)
     suffix, digest, size = _hashed(path, photo.file)
-    mask = _mask(root, photo)
     folder = f"{photo.label}/" if photo.label else ""
     return Kept(
         source=photo,
@@ -53,12 +55,12 @@ def _kept(root: Path, photo: Photograph, name: str) -> Kept:
         path=path,
         mask_path=mask,
         sha256=digest,
-        mask_sha256=_hashed(mask, mask.name)[1] if mask else "",
+        mask_sha256=_hashed(mask, posixpath.basename(mask))[1] if mask else "",
         bytes=size,
     )
 
 
-def _mask(root: Path, photo: Photograph) -> Path | None:
+def _mask(root: Path, photo: Photograph) -> str | None:
     if photo.annotation is None:
         return None
     file = photo.annotation.files[0]
@@ -68,14 +70,14 @@ def _mask(root: Path, photo: Photograph) -> Path | None:
             field="folder",
             value=file[:160],
         )
-    return root / file
+    return f"{root}/{file}"
 
 
-def _hashed(path: Path, file: str) -> tuple[str, str, int]:
+def _hashed(path: str, file: str) -> tuple[str, str, int]:
     """The suffix that the first bytes call for, the SHA-256 and the size; BadData for what is neither JPEG nor PNG."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb", buffering=0) as handle:
+        with io.FileIO(path) as handle:
             chunk = handle.read(_CHUNK)
             suffix = next((suffix for start, suffix in _STARTS.items() if chunk.startswith(start)), None)
             if suffix is None:

@@ -24,7 +24,7 @@ def run(ctx: RunContext, params: ResplitParams) -> Done:
         names = _split(ctx, params, old, known=version_of(given).patients_known)
         ctx.phase("link")
         places = [(source, folder_of(name, dataset, sealed), row) for name, (_, source, row) in zip(names, old, strict=True)]
-        put([(source / file, target / file) for source, target, row in places for file in (row.file, row.mask) if file], link)
+        put([(f"{source}/{file}", f"{target}/{file}") for source, target, row in places for file in (row.file, row.mask) if file], link)
         rows = [(name, row) for name, (_, _, row) in zip(names, old, strict=True)]
         result = publish(rows, _facts(ctx, params), dataset=dataset, sealed=sealed, threads=ctx.threads)
     return Done(metrics={"images": result["files"]}, result=result)

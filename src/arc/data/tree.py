@@ -5,6 +5,7 @@ files and what a computer adds by itself are passed over, links are never follow
 reported. The folder that wraps everything is no part of what a path says about a split.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,19 +72,29 @@ class Tree:
     def pictures(self) -> tuple[PurePosixPath, ...]:
         """Files that are pictures by name, also those of a kind that is refused later; DICOM has no suffix at times."""
         wanted = SUFFIXES | FOREIGN_SUFFIXES
-        return tuple(file for file in self.files if file.suffix.casefold() in wanted or (not file.suffix and is_dicom(self.root / file)))
+        return tuple(file for file, end in self._ends if end in wanted or (not end and is_dicom(self.root / file)))
 
     @cached_property
     def wrapping(self) -> tuple[str, ...]:
         """The folders that lie around all pictures and tables and so say nothing."""
-        folders = [file.parent.parts for file in self.files if file.suffix.casefold() in SUFFIXES | TABLE_SUFFIXES]
+        folders = [file.parts[:-1] for file in self.with_suffix(SUFFIXES | TABLE_SUFFIXES)]
         first, last = min(folders, default=()), max(folders, default=())  # all between them share what they share
         return tuple(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """The names of all folders that pictures lie in, at any depth, without case."""
+        return frozenset(part.casefold() for folders in {file.parts[:-1] for file in self.pictures} for part in folders)
 
     def with_suffix(self, suffixes: Iterable[str]) -> tuple[PurePosixPath, ...]:
         """Files whose name ends in one of these."""
         wanted = frozenset(suffixes)
-        return tuple(file for file in self.files if file.suffix.casefold() in wanted)
+        return tuple(file for file, end in self._ends if end in wanted)
+
+    @cached_property
+    def _ends(self) -> list[tuple[PurePosixPath, str]]:
+        """Each file with its suffix without case, which all readers ask for."""
+        return [(file, file.suffix.casefold()) for file in self.files]
 
     def inner(self, file: PurePosixPath) -> tuple[str, ...]:
         """The folders of a file below those that wrap everything."""
@@ -94,41 +105,42 @@ class Tree:
         """The split that a folder of the path names, the innermost; nothing when none does."""
         return next((word for part in reversed(self.inner(file)) if (word := split_of(part))), "")
 
+    @cached_property
     def says(self) -> about.About:
         """What the tree says of itself."""
-        return about.read(self.root, [str(file) for file in self.files])
+        return about.read(self.root, [str(file) for file in self.files if file.name == about.FILE])
 
 
 def look(root: Path, *, most_files: int, words: Words) -> Tree:
     """The tree below `root`; TooLarge when it has more files than `most_files`."""
     files, warnings = files_below(root, most=most_files)
     paths = tuple(PurePosixPath(file) for file in files)
-    nested = [
-        f"{str(file)!a} is an archive in the archive and was not opened" for file in paths if file.suffix.casefold() in ARCHIVE_SUFFIXES
-    ]
+    endings = tuple(ARCHIVE_SUFFIXES)
+    nested = [f"{file!a} is an archive in the archive and was not opened" for file in files if file.casefold().endswith(endings)]
     return Tree(root, paths, (*warnings, *nested), words)
 
 
 def files_below(root: Path, *, most: int, depth: int = _DEEPEST) -> tuple[list[str], list[str]]:
     """Every plain visible file below `root`, sorted, and warnings on what was passed over; links are never followed."""
     found, warnings = [], []
-    waiting = [(root, 0)]
+    waiting = [("", 0)]  # folders below the root, each with a slash behind it
     while waiting:
         folder, level = waiting.pop()
-        for entry in folder.iterdir():
-            relative = entry.relative_to(root).as_posix()
-            if entry.is_symlink():
-                warnings.append(f"passed over the link {relative!a}")
-            elif entry.name.startswith((".", "~$")) or entry.name.casefold() in _IGNORED:
-                continue
-            elif entry.is_dir() and level < depth:
-                waiting.append((entry, level + 1))
-            elif entry.is_file():
-                found.append(relative)
-            else:
-                warnings.append(f"passed over {relative!a}: it is no plain file, or lies too deep")
-            if len(found) > most:
-                raise TooLarge(f"there are more than {most:,} files (max_files)", field="archive")
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                relative = folder + entry.name
+                if entry.is_symlink():
+                    warnings.append(f"passed over the link {relative!a}")
+                elif entry.name.startswith((".", "~$")) or entry.name.casefold() in _IGNORED:
+                    continue
+                elif entry.is_dir() and level < depth:
+                    waiting.append((f"{relative}/", level + 1))
+                elif entry.is_file():
+                    found.append(relative)
+                else:
+                    warnings.append(f"passed over {relative!a}: it is no plain file, or lies too deep")
+                if len(found) > most:
+                    raise TooLarge(f"there are more than {most:,} files (max_files)", field="archive")
     return sorted(found), sorted(warnings)
 
 

@@ -6,6 +6,7 @@ folder `dataset`, what judges to `sealed`; the engine puts both in their places 
 is wrong, nothing is left of either.
 """
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ def run(ctx: RunContext, params: UnpackParams) -> Done:
             ctx.log("layout", name=found.name, photographs=len(found.photographs))
             kept = convert(ctx, params, opened.root, found.photographs, into=work / "converted")
             step = {"unpack": params.model_dump(mode="json", exclude={"name", "licence", "source", "description"}) | {"seed": ctx.seed}}
-            result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=Path.rename, dataset=dataset, sealed=sealed)
+            result = assemble(ctx, kept, found, asked=params, rule=params, step=step, place=os.rename, dataset=dataset, sealed=sealed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Done(metrics={"images": result["files"]}, result=result | {"format": opened.format, "bytes_in": opened.bytes_in})

@@ -55,7 +55,7 @@ def test_masks_without_classes_lie_beside_photographs_without_classes(tmp_path: 
     _, [photo] = kept(tmp_path, max_side_px=None)
     assert (photo.file, photo.mask, photo.source.label) == ("images/a.jpg", "masks/a.png", None)
     assert photo.mask_path is not None
-    assert photo.mask_path.is_file()
+    assert Path(photo.mask_path).is_file()
 
 
 def test_a_dicom_file_tells_patient_and_eye(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_a_table_may_name_the_masks(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_folders_may_name_the_patient_but_nothing_is_guessed(folders: list[str], patient: str | None) -> None:
-    assert patient_of(folders) == patient
+    assert patient_of(tuple(folders)) == patient
 
 
 def test_a_table_knows_the_patient_better_than_a_folder(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def claim(tree: Tree) -> Layout | None:
         for file in photographs_of(tree)
         if (label := class_by_folder(tree, file)) is not None
     ]
-    return Layout(NAME, "classification", tuple(labelled), (), tree.says()) if labelled else None
+    return Layout(NAME, "classification", tuple(labelled), (), tree.says) if labelled else None
 
 
 def class_by_folder(tree: Tree, file: PurePosixPath) -> str | None:

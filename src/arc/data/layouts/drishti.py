@@ -37,7 +37,7 @@ def claim(tree: Tree) -> Layout | None:
     diagnoses = _diagnoses(tree)
     photographs = [_photograph(tree, file, diagnoses, pairs.annotations.get(file)) for file in pictures]
     task = "classification" if any(photo.label for photo in photographs) else "segmentation"
-    return Layout(NAME, task, tuple(photographs), (), tree.says())  # type: ignore[arg-type]
+    return Layout(NAME, task, tuple(photographs), (), tree.says)  # type: ignore[arg-type]
 
 
 def _once(files: list[PurePosixPath], tree: Tree) -> list[PurePosixPath]:

@@ -41,7 +41,7 @@ def combine(tree: Tree, names: Sequence[str] = tuple(READERS)) -> Layout | None:
     named = [claimed.name for claimed in claims if claimed.name in _LABELLING] or [claimed.name for claimed in claims]
     task = "classification" if any(photo.label for photo in photographs) else "segmentation"
     warnings = tuple(line for claimed in claims for line in claimed.warnings)
-    return Layout("+".join(named), task, photographs, warnings, tree.says())  # type: ignore[arg-type]
+    return Layout("+".join(named), task, photographs, warnings, tree.says)  # type: ignore[arg-type]
 
 
 def _check(a: Photograph, b: Photograph, reader: str, *, before: Sequence[Layout]) -> None:

@@ -32,7 +32,7 @@ def claim(tree: Tree) -> Layout | None:
     if not drawn or len(drawn) < _LEAST_DRAWN * len(photographs) or not _draws(tree, next(iter(drawn.values()))):
         return None
     found = [Photograph(str(file), None, annotation=made, split=tree.split_of(file)) for file, made in drawn.items()]
-    return Layout(NAME, "segmentation", tuple(found), (), tree.says())
+    return Layout(NAME, "segmentation", tuple(found), (), tree.says)
 
 
 def claim_g1020(tree: Tree) -> Layout | None:
@@ -63,7 +63,7 @@ def _claim_named(tree: Tree, name: str) -> Layout | None:
         else:
             found.append(Photograph(str(file), row.label, eye=row.eye, annotation=made.get(file)))
     warnings = [f"{len(unnamed)} photographs are not in {tables[0].name} and were left out: {shown(unnamed[:3])}"] if unnamed else []
-    return Layout(name, "classification", tuple(found), tuple(warnings), tree.says())
+    return Layout(name, "classification", tuple(found), tuple(warnings), tree.says)
 
 
 def _draws(tree: Tree, made: Annotation) -> bool:
@@ -79,7 +79,7 @@ def _drawn(tree: Tree, photographs: tuple[PurePosixPath, ...]) -> dict[PurePosix
     for file in tree.with_suffix({".json"}):
         by_stem.setdefault(bare(file.stem), []).append(file)
     made: dict[PurePosixPath, Annotation] = {}
-    for photo in photographs:
+    for photo in photographs if by_stem else ():
         fitting = by_stem.get(bare(photo.stem), [])
         fitting = [file for file in fitting if file.parent == photo.parent] or fitting
         if len(fitting) > 1:

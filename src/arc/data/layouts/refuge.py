@@ -29,7 +29,7 @@ _MOST_INDEX_BYTES: Final = 8 << 20
 
 def claim(tree: Tree) -> Layout | None:
     """REFUGE as it was published or as it is commonly copied."""
-    published = any(_MASKS in (part.casefold() for part in file.parts[:-1]) for file in tree.pictures)
+    published = _MASKS in tree.folders
     indices = [file for file in tree.files if file.name == _INDEX and split_of(file.parent.name)]
     if not published and not indices:
         return None
@@ -46,8 +46,8 @@ def claim(tree: Tree) -> Layout | None:
     unknown = [photo.file for photo in photographs if not photo.label]
     if known and unknown:
         warning = f"{len(unknown)} photographs of REFUGE were left out, as nothing says their class: {shown(unknown[:3])}"
-        return Layout(NAME, "classification", tuple(known), (warning,), tree.says())
-    return Layout(NAME, "classification" if known else "segmentation", tuple(photographs), (), tree.says())
+        return Layout(NAME, "classification", tuple(known), (warning,), tree.says)
+    return Layout(NAME, "classification" if known else "segmentation", tuple(photographs), (), tree.says)
 
 
 def _split_of(tree: Tree, file: PurePosixPath) -> Split:

@@ -37,7 +37,7 @@ def claim_at_random(tree: Tree) -> Layout | None:
 
 def claim_r2(tree: Tree) -> Layout | None:
     """RIM-ONE release 2."""
-    if not any(_R2_GLAUCOMA.fullmatch(part) for file in tree.pictures for part in file.parts[:-1]):
+    if not any(map(_R2_GLAUCOMA.fullmatch, tree.folders)):
         return None
     pairs = pairs_of(tree)
     photographs = [
@@ -45,7 +45,7 @@ def claim_r2(tree: Tree) -> Layout | None:
         for file in pairs.photographs
     ]  # fmt: skip
     said = "the folder of glaucoma of RIM-ONE r2 holds suspects too; they are labelled glaucoma"
-    return Layout(R2, "classification", tuple(photographs), (said,), tree.says())
+    return Layout(R2, "classification", tuple(photographs), (said,), tree.says)
 
 
 def _claim_dl(tree: Tree, name: str) -> Layout | None:
@@ -63,11 +63,14 @@ def _claim_dl(tree: Tree, name: str) -> Layout | None:
     other = next(each for each in _FOLDERS if each != name)
     there_too = _partition(tree, other)
     said = (f"the photographs are there in two partitions; {name} was taken, --layout {other} takes the other",) if there_too else ()
-    return Layout(name, "classification", tuple(photographs), said, tree.says())
+    return Layout(name, "classification", tuple(photographs), said, tree.says)
 
 
 def _partition(tree: Tree, name: str) -> list[PurePosixPath]:
-    return [file for file in tree.pictures if _FOLDERS[name] in (part.casefold() for part in file.parts[:-1])]
+    folder = _FOLDERS[name]
+    if folder not in tree.folders:
+        return []
+    return [file for file in tree.pictures if folder in (part.casefold() for part in file.parts[:-1])]
 
 
 def _masks(tree: Tree) -> dict[str, Annotation]:

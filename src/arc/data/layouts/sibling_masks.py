@@ -45,20 +45,22 @@ def claim(tree: Tree) -> Layout | None:
         Photograph(str(file), None, annotation=made, split=tree.split_of(file)) for file, made in sorted(pairs.annotations.items())
     ]
     warnings = [f"{len(pairs.unused)} masks belong to no photograph, such as {shown(pairs.unused[:3])}"] if pairs.unused else []
-    return Layout(NAME, "segmentation", tuple(with_masks), tuple(warnings), tree.says())
+    return Layout(NAME, "segmentation", tuple(with_masks), tuple(warnings), tree.says)
 
 
 @lru_cache(maxsize=_TREES_KEPT)
 def photographs_of(tree: Tree) -> tuple[PurePosixPath, ...]:
     """The pictures that are no masks by their folder or ending."""
     masks = {mask.file for mask in _masks(tree)}
-    return tuple(file for file in tree.pictures if file not in masks)
+    return tuple(file for file in tree.pictures if file not in masks) if masks else tree.pictures
 
 
 def pairs_of(tree: Tree) -> Pairs:
     """Every mask with its photograph; BadData when a mask or a photograph has two that fit."""
     masks = _masks(tree)
     photographs = photographs_of(tree)
+    if not masks:
+        return Pairs(photographs, {}, ())
     by_stem: dict[str, list[PurePosixPath]] = {}
     for file in photographs:
         by_stem.setdefault(bare(file.stem), []).append(file)

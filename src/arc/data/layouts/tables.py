@@ -23,7 +23,7 @@ def claim(tree: Tree) -> Layout | None:
         return None
     table = labels.read(tree.root, file, tree.words)
     masks = {row.mask for row in table.rows.values() if row.mask}
-    missing = sorted(masks - {str(each) for each in tree.files})
+    missing = sorted(masks - {str(each) for each in tree.files}) if masks else []
     if missing:
         raise BadData(f"{file} names a mask that is not there: {shown(missing)}", field="archive", value=missing[0][:160])
     pictures = [picture for picture in photographs_of(tree) if str(picture) not in masks]
@@ -38,7 +38,7 @@ def claim(tree: Tree) -> Layout | None:
     if not found:
         raise BadData(f"{file} names no photograph that is there; it names {shown(lost)} (--layout can pass it over)", field="archive")
     task = "classification" if table.has_labels else "segmentation"
-    return Layout(NAME, task, tuple(found), tuple(warnings), tree.says())  # type: ignore[arg-type]
+    return Layout(NAME, task, tuple(found), tuple(warnings), tree.says)  # type: ignore[arg-type]
 
 
 def table_of(tree: Tree) -> str | None:
