@@ -39,6 +39,7 @@ BUILTIN: list[Row] = [
     Row("external.script", "arc.external.spec:SCRIPT", "arc.external.run:run"),
     Row("fundus.classify", "arc.fundus.spec:CLASSIFY", "arc.fundus.classify:run"),
     Row("fundus.dri", "arc.fundus.explain_spec:DRI", "arc.fundus.explain:run_dri"),
+    Row("fundus.ensemble", "arc.fundus.ensemble_spec:ENSEMBLE", "arc.fundus.ensemble:run"),
     Row("fundus.evaluate", "arc.fundus.spec:EVALUATE", "arc.fundus.evaluate:run"),
     Row("fundus.gradcam", "arc.fundus.explain_spec:GRADCAM", "arc.fundus.explain:gradcam"),
     Row("fundus.gradcam_pp", "arc.fundus.explain_spec:GRADCAM_PP", "arc.fundus.explain:gradcam_pp"),

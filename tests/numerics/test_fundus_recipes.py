@@ -119,8 +119,13 @@ def test_dummy_mode_takes_the_same_path_with_a_tiny_network(tmp_path: Path, fold
     ctx = FolderContext(tmp_path / "train", inputs={"dataset": dataset(folder)}, simulated=True)
     done = classify.run(ctx, ClassifyParams(epochs=50))
     assert done.metrics["epochs"] == 1
-    _, judged = judge(tmp_path / "judge", ctx.root / "model.safetensors", folder)
+    with pytest.raises(BadData, match="made in dummy mode and counts for nothing"):
+        judge(tmp_path / "measured", ctx.root / "model.safetensors", folder)
+    inputs = {"model": given(ctx.root / "model.safetensors"), "dataset": dataset(folder, sealed=True)}
+    judged = evaluate.run(FolderContext(tmp_path / "judge", inputs=inputs, simulated=True), EvaluateParams())
     assert judged.result["simulated"] is True
+    explained = explain.run_dri(FolderContext(tmp_path / "dri", inputs=inputs, simulated=True), DriParams(split="val"))
+    assert explained.result["simulated"] is True
 
 
 def test_the_evaluation_counts_again_from_the_weights(tmp_path: Path, folder: Path, trained: FolderContext) -> None:

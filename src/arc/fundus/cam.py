@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from arc.core.errors import InvalidSpec
+from arc.fundus.ensemble_network import Ensemble
 from arc.fundus.networks import standardised
 
 Method = Literal["gradcam", "gradcam_pp"]
@@ -42,6 +43,8 @@ def target_layer(network: nn.Module, size: int, *, name: str = "") -> str:
     `size` is the side of the square the network sees. The network answers one square of noise, and of all layers that
     gave a map (N x C x h x w, or tokens of a normalisation) the last is taken. InvalidSpec when `name` gives none.
     """
+    if isinstance(network, Ensemble):
+        return target_layer(network.members[0], size, name=name)
     device = next(network.parameters()).device
     noise = torch.randn((1, 3, size, size), generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
     seen: dict[str, torch.Tensor] = {}
@@ -108,6 +111,8 @@ def cams(
     Grad-CAM: the channels weighted by the mean of their gradient (Selvaraju et al., ICCV 2017). Grad-CAM++: by the sum
     of their positive gradients, each times alpha (Chattopadhyay et al., WACV 2018).
     """
+    if isinstance(network, Ensemble):
+        return _of_members(network, inputs_NCHW, layer=layer, method=method, classes_N=classes_N)
     leaf: list[torch.Tensor] = []
 
     def begin_graph(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
@@ -129,6 +134,21 @@ def cams(
     maps = torch.einsum("nc,nchw->nhw", weights_NC, features).relu()
     probabilities = logits_NK.detach().float().softmax(dim=1).gather(1, classes[:, None])[:, 0]
     return Cams(maps.cpu(), classes.cpu(), probabilities.cpu())
+
+
+def _of_members(network: Ensemble, inputs_NCHW: torch.Tensor, *, layer: str, method: Method, classes_N: torch.Tensor | None) -> Cams:
+    """The mean over the members' maps for the class that all call together, each map scaled to its peak: every member counts the same.
+
+    Left as they are, the maps of the member with the largest logits would drown the others'. One that sees nothing adds nothing.
+    """
+    with torch.no_grad():
+        logits_NK = network(inputs_NCHW)
+    classes = logits_NK.argmax(dim=1) if classes_N is None else classes_N
+    maps = [cams(member, inputs_NCHW, layer=layer, method=method, classes_N=classes).maps_NHW for member in network.members]
+    peaks = [one.amax(dim=(1, 2), keepdim=True) for one in maps]
+    scaled = [one / torch.where(peak > 0, peak, 1.0) for one, peak in zip(maps, peaks, strict=True)]
+    probabilities = logits_NK.softmax(dim=1).gather(1, classes[:, None])[:, 0]
+    return Cams(torch.stack(scaled).mean(dim=0), classes.cpu(), probabilities.cpu())
 
 
 def _weights_pp(features: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ result is what `fundus.evaluate` measures on sealed patients.
 
 It may begin with weights from a file or from where they were published; the result says which layers came from there.
 
-Leaves model.safetensors, history.json and config.json. Not covered: ensembles, which are several such models.
+Leaves model.safetensors, history.json and config.json. Several such models join to one by `fundus.ensemble`.
 """
 
 import math
@@ -24,20 +24,19 @@ from arc.core.recipe import Done
 from arc.data.names import CLASSES
 from arc.fundus import pretrained, splits
 from arc.fundus.augment import AugmentedBatches
+from arc.fundus.calibrated import Calibrated, calibrate
 from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
 from arc.fundus.losses import loss_of
 from arc.fundus.networks import backbone_of, build, freeze_backbone, standardised
 from arc.fundus.pictures import Pictures
-from arc.fundus.predict import POINTS, RECIPE, ModelCard, logits, of_logits, probabilities
+from arc.fundus.predict import RECIPE, ModelCard, logits, probabilities
 from arc.fundus.training import MODEL, config_of, history_of, leave
 from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
-from arc.kit.operating_points import OperatingPoint, choose_threshold, threshold_at
 from arc.kit.sampler import Order, balanced_weights
 from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
 from arc.kit.spec import LoopSettings
-from arc.kit.temperature import fit_temperature
 from arc.stats import auc
 
 MONITOR = "val_auc"
@@ -56,25 +55,25 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     params = params.model_copy(update={"batch_size": params.batch_size or min(_USUAL_BATCH, len(train))})
     result = _fit(ctx, params, network, train, val, where)
     found = logits(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH)
-    heat = fit_temperature(val.labels_N.numpy(), (found[:, -1] - found[:, 0]).double().numpy())
-    scores = of_logits(found, heat.value).tolist()
-    point = choose_threshold(val.labels_N.tolist(), scores)
-    points = {name: threshold_at(val.labels_N.tolist(), scores, specificity=share) for name, share in POINTS.items()}
+    chosen = calibrate(val.labels_N, found)
     begun = loaded.as_dict() if loaded else None
     config = config_of(ctx, CLASSIFY, params, network, where, sizes=(len(train), len(val)), classes=CLASSES)
     leave(
         ctx,
         network,
-        _card(ctx, params, point, points, heat.value).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
-        history=history_of(result, monitor=MONITOR)
-        | {"operating_point": point.as_dict(), "points": {name: one.as_dict() for name, one in points.items()}}
-        | {"temperature": heat.as_dict()},
+        _card(ctx, params, chosen).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
+        history=history_of(result, monitor=MONITOR) | chosen.as_dict(),
         config=config | {"began_with": begun},
     )
     best = result.history[(result.best_epoch or result.epochs) - 1]
     metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)}
     metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
-    answer = {"model": MODEL, "threshold": point.threshold, "stopped_early": result.stopped_early, "train_s": round(result.train_s, 3)}
+    answer = {
+        "model": MODEL,
+        "threshold": chosen.point.threshold,
+        "stopped_early": result.stopped_early,
+        "train_s": round(result.train_s, 3),
+    }
     answer |= {"began_with": begun}
     return Done(metrics=metrics, result=metrics | answer)
 
@@ -119,7 +118,7 @@ def _fit(
         return loss_of(params, network(standardised(images, where)), classes)
 
     def judge(network: nn.Module) -> Mapping[str, float | None]:
-        return _judged(network, val, where)
+        return judged(val.labels_N, probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH))
 
     def freeze(epoch: int) -> None:
         freeze_backbone(network, epoch < params.freeze_epochs)
@@ -178,26 +177,21 @@ def _schedule(params: ClassifyParams, steps_per_epoch: int) -> Schedule:
     )
 
 
-def _judged(network: nn.Module, val: Pictures, where: torch.device) -> dict[str, float | None]:
-    """Cross-entropy and AUC on validation."""
-    scores = probabilities(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH).double()
-    truth = val.labels_N.double()
+def judged(labels_N: torch.Tensor, scores_N: torch.Tensor) -> dict[str, float | None]:
+    """Cross-entropy and AUC of probabilities of the illness, by their names as metrics; without an AUC where one class is missing."""
+    scores, truth = scores_N.double(), labels_N.double()
     likely = torch.where(truth > 0, scores, 1 - scores).clamp_min(1e-7)
-    area = auc(val.labels_N.tolist(), scores.tolist())
+    area = auc(labels_N.tolist(), scores.tolist())
     return {"val_loss": float(-likely.log().mean()), MONITOR: area if math.isfinite(area) else None}
 
 
-def _card(
-    ctx: RunContext, params: ClassifyParams, point: OperatingPoint, points: Mapping[str, OperatingPoint], temperature: float
-) -> ModelCard:
+def _card(ctx: RunContext, params: ClassifyParams, chosen: Calibrated) -> ModelCard:
     return ModelCard(
         recipe=RECIPE,
         model=params.model,
         input_size=params.input_size,
         classes=list(CLASSES),
-        threshold=point.threshold,
-        temperature=temperature,
-        points={name: one.threshold for name, one in points.items()},
+        **chosen.on_card(),
         tiny=ctx.simulated,
         seed=ctx.seed,
         dataset_digest=ctx.input("dataset").digest,

@@ -25,7 +25,8 @@ from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data import drift, drift_recent
 from arc.data.judge_spec import DriftParams
-from arc.fundus.networks import standardised
+from arc.fundus.ensemble_network import members_of
+from arc.fundus.networks import head_of, standardised
 from arc.fundus.pictures import square
 from arc.fundus.predict import Classifier, load
 from arc.kit import device
@@ -39,7 +40,7 @@ def run(ctx: RunContext, params: DriftParams) -> Done:
     model = ctx.optional("model")
     if model is None:
         return drift.run(ctx, params)
-    classifier = load(Path(model.path), device.pick(ctx.device))
+    classifier = load(Path(model.path), device.pick(ctx.device), simulated=ctx.simulated)
     return drift.run(ctx, params, embed=lambda files: embed(ctx, classifier, files))
 
 
@@ -64,16 +65,16 @@ def embed(ctx: RunContext, classifier: Classifier, files: Sequence[Path]) -> NDA
 
 
 def embedding(network: nn.Module, images_u8: torch.Tensor, device: torch.device) -> NDArray[np.float64]:
-    """(n, d): what goes into the last linear layer for images n x 3 x S x S as bytes."""
-    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    """(n, d): what goes into the last linear layer for images n x 3 x S x S as bytes; of an ensemble that of each member, side by side."""
     seen: list[torch.Tensor] = []
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hooks = [head_of(member)[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])) for member in members_of(network)]
     try:
         with torch.no_grad():
             network(standardised(images_u8, device))
     finally:
-        hook.remove()
-    return np.asarray(seen[-1].double().cpu().numpy(), np.float64)
+        for hook in hooks:
+            hook.remove()
+    return np.asarray(torch.cat(seen, dim=1).double().cpu().numpy(), np.float64)
 
 
 def _images(ctx: RunContext, files: Sequence[Path], size: int) -> list[torch.Tensor | None]:

@@ -78,7 +78,7 @@ def run_dri(ctx: RunContext, params: DriParams) -> Done:
 
 def _explain(ctx: RunContext, params: ExplainParams, method: cam.Method, *, name: str) -> Done:
     ctx.phase("load")
-    classifier = load(Path(ctx.input("model").path), device.pick(ctx.device))
+    classifier = load(Path(ctx.input("model").path), device.pick(ctx.device), simulated=ctx.simulated)
     if classifier.card.classes != list(CLASSES):
         raise BadData(f"the model tells {classifier.card.classes} apart, the dataset {list(CLASSES)}", field="model")
     layer = cam.target_layer(classifier.network, classifier.card.input_size, name=params.target_layer)

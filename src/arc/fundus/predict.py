@@ -1,7 +1,8 @@
 """Predict: a classifier back from its file, and probabilities from photographs.
 
 The file says by itself which network it holds, at which size it looks, by which temperature its logits are divided, and
-from which probability on its author calls it glaucoma. Shared by the evaluation and by whoever serves the model.
+from which probability on its author calls it glaucoma. One file may hold several classifiers that answer as one (`arc.fundus.ensemble`).
+Shared by the evaluation and by whoever serves the model.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from arc.core.errors import BadData
+from arc.fundus.ensemble_network import RECIPE as ENSEMBLE
+from arc.fundus.ensemble_network import Ensemble
+from arc.fundus.ensemble_spec import MOST
 from arc.fundus.networks import build, standardised
 from arc.kit import checkpoint
 
 RECIPE = "fundus.classify"
+CLASSIFIERS = (RECIPE, ENSEMBLE)  # recipes that leave what `load` reads
 POINTS = {"val_specificity_85": 0.85, "val_specificity_95": 0.95}  # thresholds beside the main one, by what they keep on validation
+
+
+class Member(BaseModel):
+    """A classifier in an ensemble."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: int
+    temperature: float = Field(gt=0, allow_inf_nan=False)  # its own: what it says alone is what it says here
+    threshold: float = Field(ge=0, le=1)  # its own; the ensemble has another
+    digest: str  # SHA-256 of the file it came from
 
 
 class ModelCard(BaseModel):
@@ -31,6 +47,7 @@ class ModelCard(BaseModel):
     threshold: float = Field(ge=0, le=1)  # probability of the last class, chosen on validation
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)  # logits are divided by it; fitted on validation
     points: dict[str, float] = {}  # further thresholds chosen on validation, by the names of POINTS
+    members: tuple[Member, ...] = Field((), max_length=MOST)  # of an ensemble; () for a classifier alone
     tiny: bool = False
     seed: int = 0
     dataset_digest: str | None = None
@@ -45,18 +62,33 @@ class Classifier:
     device: torch.device
 
 
-def load(path: Path, device: torch.device) -> Classifier:
-    """The classifier in a model file; BadData when it is none of ours or does not fit its own description."""
+def load(path: Path, device: torch.device, *, simulated: bool = False, field: str = "model") -> Classifier:
+    """The classifier in a model file; BadData naming `field` when it is none of ours or does not fit its own description.
+
+    One that was made in dummy mode is refused unless the asker is `simulated`, too: what it says must not count.
+    """
     weights = checkpoint.load_model_weights(path, finite=False)  # looked at below, beside what the network is built with
     try:
         card = ModelCard.model_validate(weights.meta)
     except ValidationError as error:
-        raise BadData(f"{path.name} does not describe a classifier: {error.errors()[0]['msg']}", field="model") from None
-    if card.recipe != RECIPE:
-        raise BadData(f"{path.name} was made by {card.recipe[:80]!r}, not by {RECIPE}", field="model")
-    network = build(card.model, dropout=0.0, size=card.input_size, tiny=card.tiny)
+        raise BadData(f"{path.name} does not describe a classifier: {error.errors()[0]['msg']}", field=field) from None
+    if card.recipe not in CLASSIFIERS:
+        raise BadData(
+            f"{path.name} was made by {card.recipe[:80]!r}, not by {' or '.join(CLASSIFIERS)}", field=field, value=card.recipe[:80]
+        )
+    if (card.recipe == ENSEMBLE) is not bool(card.members):
+        raise BadData(f"{path.name} was made by {card.recipe} and names {len(card.members)} members", field=field)
+    if card.tiny and not simulated:
+        raise BadData(f"{path.name} was made in dummy mode and counts for nothing; ask in dummy mode, too", field=field, value="simulated")
+    network = network_of(card)
     checkpoint.put_weights(network, weights.tensors, finite=True)
     return Classifier(network.to(device).eval(), card, device)
+
+
+def network_of(card: ModelCard) -> nn.Module:
+    """The network that a card describes, freshly initialised."""
+    built = [build(card.model, dropout=0.0, size=card.input_size, tiny=card.tiny) for _ in card.members or (None,)]
+    return Ensemble(built, temperatures=[member.temperature for member in card.members]) if card.members else built[0]
 
 
 def logits(network: nn.Module, images_u8: torch.Tensor, *, device: torch.device, batch_size: int) -> torch.Tensor:

@@ -183,6 +183,8 @@ def _explanation(explanation: Mapping[str, Any], evaluation: Mapping[str, Any]) 
 
 
 def _training(history: Mapping[str, Any]) -> Section:
+    if "members" in history:
+        return _joined(history["members"])
     epochs: Sequence[Mapping[str, Any]] = history["epochs"]
     at = [row["epoch"] for row in epochs]
     best = (history["best_epoch"], "kept") if history["best_epoch"] else None
@@ -199,6 +201,16 @@ def _training(history: Mapping[str, Any]) -> Section:
         "How it was trained",
         [Figure(losses, "Loss"), Figure(areas, "AUC on validation")],
         f"{len(epochs)} epochs, {history['steps']} steps; the weights of epoch {history['best_epoch']} were kept.{early}",
+    )
+
+
+def _joined(members: Sequence[Mapping[str, Any]]) -> Section:
+    """What stands for the curves where several trained models were joined."""
+    rows = [(one["seed"], one["val_auc"], one["val_loss"], one["temperature"], one["threshold"], one["digest"][:12]) for one in members]
+    return Section(
+        "How it was trained",
+        [Table(["seed", "AUC on validation", "loss there", "temperature", "threshold", "model"], rows, "Each member alone")],
+        f"{len(rows)} trained models answer as one, with the mean of their probabilities.",
     )
 
 
