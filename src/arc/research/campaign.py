@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from arc.core.errors import Conflict, PermanentError
-from arc.core.proposal import Decision, Proposal, ProposalStatus, Use
+from arc.core.proposal import Proposal, ProposalStatus, Use
 from arc.core.study import Record, StudyLink
 from arc.research import deciding, generator, racing, steps, stopping, summary
 from arc.research.desk import Desk, Training
@@ -43,13 +43,13 @@ class Campaign:
     def run(self) -> dict[str, Any]:
         """Cycle after cycle until a stop rule holds; the summary. Cancelled when somebody stops the study, which loses nothing."""
         self.measure_baseline()
-        cycle = max([1, *(record.cycle for record in self.memory.records.values())])
-        while (stop := self._stop(cycle)) is None:
+        cycle = 1
+        while f"c{cycle:04d}.directive" in self.memory.records or self._goes_on(cycle):
             self.decide(cycle)
             self.carry_out(cycle)
             cycle += 1
         self._race(cycle, final=True)
-        record = self._step("end", cycle, lambda view: self._ended(view, *stop))
+        record = self._step("end", cycle, lambda view: Record(key="end", cycle=view.cycle, state="finished"))
         return record.summary or {}
 
     def measure_baseline(self) -> None:
@@ -176,12 +176,14 @@ class Campaign:
         over = [one for one in self._desk.history() if one.status not in ("running", "queued")]
         return self.memory.view(cycle, over, self._desk.machine())
 
-    def _stop(self, cycle: int) -> tuple[str, str] | None:
-        return stopping.rule(self._view(cycle), self.memory)
-
-    def _ended(self, view: View, rule: str, why: str) -> Record:
-        said = Decision(study=view.study, cycle=view.cycle, kind="stop", why=why, rules=(rule,))
-        return Record(key="end", cycle=view.cycle, decisions=(said,), state="finished")
+    def _goes_on(self, cycle: int) -> bool:
+        """Whether no stop rule holds; one that does is recorded, so that what the last race changes cannot take it back."""
+        if "stop" in self.memory.records:
+            return False
+        found = stopping.rule(self._view(cycle), self.memory)
+        if found is not None:
+            self._step("stop", cycle, partial(steps.stopped, rule=found[0], why=found[1]))
+        return found is None
 
     def _step(self, key: str, cycle: int, decide: Callable[[View], Record]) -> Record:
         """Decide a step and make it durable, or read it back when it was decided before."""

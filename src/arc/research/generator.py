@@ -50,13 +50,12 @@ def at(values: Mapping[str, Any], name: str) -> Any:
 
 def forbids(constraint: Constraint) -> str:
     """A constraint as a sentence."""
-    region = (
-        f"in {', '.join(str(value) for value in constraint.values)}"
-        if constraint.values
-        else " and ".join(
-            [f"from {constraint.low:g} on"] * (constraint.low is not None) + [f"below {constraint.high:g}"] * (constraint.high is not None)
-        )
-    )
+    if constraint.values:
+        region = f"in {', '.join(str(value) for value in constraint.values)}"
+    elif constraint.low is not None:
+        region = f"from {constraint.low:g} on"
+    else:
+        region = f"below {constraint.high or 0.0:g}"
     return (
         f"{constraint.param} {region} failed as {constraint.failure_class.value} in {constraint.support} of {constraint.trials} experiments"
     )

@@ -124,6 +124,11 @@ def race_over(view: View, memory: Memory, key: str) -> Record:
     return Record(key=key, cycle=view.cycle, decisions=(said,), memo={"over": True, "settled": gone})
 
 
+def stopped(view: View, rule: str, why: str) -> Record:
+    """The search is over; the best challenger still gets its test."""
+    return Record(key="stop", cycle=view.cycle, decisions=(_decision(view, "stop", why, actor="study", rules=(rule,)),))
+
+
 def unaffordable(view: View, found: racing.Runner, price: int, key: str) -> Record:
     """A test that the budget has no room for: not known yet."""
     why = f"{found.standing.proposal_id} deserves a test that takes {price} trainings; {view.left.confirmations} are left: not known yet"

@@ -9,7 +9,8 @@ from arc.research.view import View
 
 _Z = NormalDist().inv_cdf(0.95)
 STANDSTILLS = 4  # cycles in a row without a step forward, two turns of explore and recover
-EMPTY = 2  # cycles in a row in which nothing could be approved
+EMPTY = 2  # cycles in a row in which nothing new could be proposed
+REFUSED = 5  # cycles in a row in which nothing was approved
 
 
 def rule(view: View, memory: Memory) -> tuple[str, str] | None:
@@ -28,6 +29,9 @@ def rule(view: View, memory: Memory) -> tuple[str, str] | None:
     done = sorted({record.cycle for key, record in memory.records.items() if key.endswith(".vote")})[-EMPTY:]
     if len(done) == EMPTY and not any(one.cycle in done and one.status is not ProposalStatus.INVALID for one in memory.proposals.values()):
         return "T4", "nothing new is left to try in this space"
+    refused = sorted({record.cycle for key, record in memory.records.items() if key.endswith(".learn")})[-REFUSED:]
+    if len(refused) == REFUSED and not any(memory.approved(cycle) for cycle in refused):
+        return "T6", f"nothing was approved in {REFUSED} cycles"
     if view.spec.mode == "offline" and len(done) >= 1:
         return "T5", "offline: one cycle was decided, and nothing is carried out"
     return None
