@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.loss_spec import LossOptions
+from arc.fundus.search_spec import CLASSIFY_SPACE
 from arc.kit.spec import PrecisionName, Track
 
 
@@ -91,4 +92,6 @@ CLASSIFY = RecipeSpec(
     outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
     needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
     checkpoints=True,
+    search=CLASSIFY_SPACE,
+    judged_by="fundus.evaluate",
 )
