@@ -233,9 +233,22 @@ def _dataset(dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Secti
 
 
 def _configuration(config: Mapping[str, Any]) -> Section:
-    facts = [*config["params"].items(), ("seed", config["seed"]), ("threads", config["threads"]), ("weights", config["weights"])]
+    facts = [*_plain(config["params"]), ("seed", config["seed"]), ("threads", config["threads"]), ("weights", config["weights"])]
     device = " ".join(str(value) for value in config["device"].values())
     return Section("Configuration", [Facts([*facts, ("device", device), ("recipe", f"{config['recipe']} {config['recipe_version']}")])])
+
+
+def _plain(params: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Parameters a line each; of a policy each effect that ever happens has a line of its own."""
+    lines: list[tuple[str, Any]] = []
+    for name, value in params.items():
+        effects = {key: inner for key, inner in value.items() if isinstance(inner, dict)} if isinstance(value, dict) else {}
+        if not effects:
+            lines.append((name, value))
+        for key, effect in effects.items():
+            if effect.get("probability"):
+                lines.append((f"{name}: {key}", ", ".join(f"{word} {number:g}" for word, number in effect.items())))
+    return lines
 
 
 def _object(ctx: RunContext, name: str) -> dict[str, Any]:
