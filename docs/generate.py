@@ -29,6 +29,8 @@ EVENTS = {
     "job.preempted": "A CRITICAL job waits for the place of this one, which is asked to checkpoint and leave; detail names it.",
     "job.requeued": "The attempt ended without a verdict (retry, pre-emption, a lost process); detail says why.",
     "job.completed": "The recipe is done and its artifacts are in place.",
+    "job.copied": "The copies that were asked for lie in the folders that the detail holds.",
+    "job.copies_missing": "The copies that were asked for could not be left; detail says why. The experiment's folder has everything.",
     "job.failed": "It will not be tried again; detail holds the failure class.",
     "job.cancelled": "Someone asked for its end, or the recipe itself did.",
     "job.resumed": "A new job continues this one; detail holds its id.",

@@ -1,5 +1,6 @@
 """Each script in examples/ runs against a control plane, as its first lines say."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,12 @@ def _run(script: str, *options: str) -> str:
 
 
 def test_every_example_is_tried_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"submit_and_watch.py", "train_and_evaluate.py", "watch_everything.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "end_to_end.py",
+        "submit_and_watch.py",
+        "train_and_evaluate.py",
+        "watch_everything.py",
+    }
 
 
 def test_submit_and_watch(workspace: Path) -> None:
@@ -45,6 +51,20 @@ def test_train_and_evaluate(workspace: Path) -> None:
     out = _run("train_and_evaluate.py", "--workspace", str(workspace), "--patients", "40", "--epochs", "2")
     assert "AUC 0." in out
     assert "never trained on" in out
+
+
+def test_end_to_end(workspace: Path) -> None:
+    pytest.importorskip("dvc", reason="DVC is not installed: pip install 'arc-control[versions]'")
+    out = _run("end_to_end.py", "--workspace", str(workspace), "--patients", "24", "--epochs", "2")
+    steps = [line[:2] for line in out.splitlines() if not line.startswith(" ")]
+    assert steps == ["1.", "2.", "3.", "4.", "5.", "6.", "7."]
+    assert "2 of 2 epochs" in out
+    for figure in ("AUC", "mean DRI"):
+        assert re.search(rf"{figure} (0|1)\.\d+, between (0|1)\.\d+ and (0|1)\.\d+", out), out
+    report = Path(re.search(r"report (/.*report\.html)$", out, re.MULTILINE)[1])  # type: ignore[index]
+    assert "DRI" in report.read_text()
+    for folder in re.search(r"pictures (.*) and (.*)", out).groups():  # type: ignore[union-attr]
+        assert len(list(Path(folder).glob("dri_*.png"))) == 8
 
 
 def test_watch_everything(workspace: Path) -> None:

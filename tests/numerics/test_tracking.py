@@ -1,5 +1,7 @@
 """Tracking: what W&B and TensorBoard keep of a run, and that a tool that hangs, dies or is missing harms nothing."""
 
+import base64
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from arc.kit import tracking
 from arc.kit.tracking import Tracking
 
-ABOUT = {"id": "job_1.1", "group": "exp_1", "config": {"params": {"lr": 1e-3}}}
+ABOUT: dict[str, Any] = {"id": "job_1.1", "group": "exp_1", "home": "/w/experiments/exp_1", "config": {"params": {"lr": 1e-3}}}
 
 
 class Said:
@@ -79,7 +81,7 @@ def test_event_files_hold_every_point(tmp_path: Path) -> None:
     assert said.lines == []
 
 
-def test_an_offline_run_holds_config_curve_and_artifacts(tmp_path: Path) -> None:
+def test_an_offline_run_holds_config_curve_result_and_artifacts(tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed: pip install 'arc-control[tracking]'")
     from wandb.proto.wandb_internal_pb2 import Record
 
@@ -90,9 +92,12 @@ def test_an_offline_run_holds_config_curve_and_artifacts(tmp_path: Path) -> None
     model = tmp_path / "model.safetensors"
     model.write_bytes(b"weights")
     run.artifact(model, "model")
+    run.artifact(model, "checkpoint")  # is for resuming, and no artifact
+    run.result({"auc": 0.9, "began_with": None})
     run.close()
     assert said.lines == []
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    name = folder.name
     folder = folder.rename(tmp_path / "elsewhere")  # as it is when the attempt is published
     (file,) = folder.glob("*.wandb")
     records = [Record.FromString(data) for data in _log(file)]
@@ -104,7 +109,18 @@ def test_an_offline_run_holds_config_curve_and_artifacts(tmp_path: Path) -> None
     assert [row["train_loss"] for row in history] == [1 / step for step in range(1, 6)]
     config = {item.key: json.loads(item.value_json) for one in records if one.HasField("run") for item in one.run.config.update}
     assert config["params"] == {"lr": 1e-3}
+    (made,) = [one.artifact for one in records if one.HasField("artifact")]
+    assert (made.name, made.type) == ("exp_1.model.safetensors", "model")
+    (file_of,) = made.manifest.contents
+    assert (file_of.path, file_of.size) == ("model.safetensors", 7)
+    assert base64.b64decode(file_of.digest) == hashlib.md5(b"weights", usedforsecurity=False).digest()
+    # where `wandb sync` will look: in the home of the experiment, once the run has been moved there
+    assert Path(file_of.local_path) == Path(ABOUT["home"]) / "wandb" / name / "files" / "artifacts" / "model.safetensors"
     assert (folder / "files" / "artifacts" / "model.safetensors").read_bytes() == b"weights"
+    summary = {
+        item.key: json.loads(item.value_json) for one in records if one.HasField("summary") for item in one.summary.update if item.key
+    }
+    assert summary["auc"] == 0.9
 
 
 @pytest.mark.parametrize(

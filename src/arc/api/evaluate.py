@@ -4,14 +4,15 @@ The model is the output of a training job, an artifact by its digest, or a file 
 sealed split is written into its ledger when the attempt starts. Answers within ten minutes with the result.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from arc.api import work
-from arc.api.options import DATASET, ModelOptions, dataset_ref, renamed
+from arc.api.given import OfDataset, dataset_of
+from arc.api.options import ModelOptions, renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Wait, operator
 from arc.api.views import WorkDone
 from arc.core.errors import CallerError
@@ -22,10 +23,9 @@ WAIT_S = 600.0
 _PARAMS = {"split": "split", "task_type": "task", "threshold": "threshold", "confidence": "confidence"}  # ours -> the recipe's
 
 
-class RunEvaluation(ModelOptions):
+class RunEvaluation(OfDataset, ModelOptions):
     """Which model to judge, on what; exactly one of `job_id`, `model_digest` and `checkpoint_path` names the model."""
 
-    dataset: str = Field(pattern=DATASET, description="Name of a registered dataset, with @VERSION or its newest.")
     task_type: Literal["classification", "segmentation"] | None = Field(
         None, description="What the model must be for; a model for the other is refused. Its file says when null."
     )
@@ -34,6 +34,7 @@ class RunEvaluation(ModelOptions):
         None, ge=0, le=1, description="Probability from which on it is glaucoma; the model's own when null; a segmenter has none."
     )
     confidence: float | None = Field(None, gt=0.5, lt=1, description="Confidence of the intervals.")
+    use_wandb: bool | None = Field(None, description="Keep results and predictions in W&B, too, offline, beside the run of the training.")
 
 
 @router.post("/eval/run", **operator, response_model=WorkDone, responses=work.ANSWERS)
@@ -41,8 +42,10 @@ async def run_evaluation(
     wanted: RunEvaluation, request: Request, house: House, asker: Asker, key: Key = None, wait: Wait = WAIT_S
 ) -> Response:
     """Evaluate a model; waits for the result, by default up to 600 seconds."""
-    params = {theirs: value for ours, theirs in _PARAMS.items() if (value := getattr(wanted, ours)) is not None}
-    inputs = {"model": wanted.model_ref(), "dataset": dataset_ref(wanted.dataset)}
+    params: dict[str, Any] = {theirs: value for ours, theirs in _PARAMS.items() if (value := getattr(wanted, ours)) is not None}
+    if wanted.use_wandb:
+        params["track"] = ["wandb"]
+    inputs = {"model": wanted.model_ref(), "dataset": await dataset_of(wanted, house, actor=asker.name, key=key)}
     job = JobRequest(recipe="fundus.evaluate", params=params, inputs=inputs, **wanted.job_options())
     names = {"inputs.dataset": "dataset", "inputs.model": wanted.model_field()} | {f"params.{b}": a for a, b in _PARAMS.items()}
     try:

@@ -45,6 +45,21 @@ class WorkOptions(BaseModel):
         None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given."
     )
     dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
+    cycle_id: int | None = Field(
+        None, ge=0, lt=2**31, description="Cycle of a study that the experiment, which this job makes, belongs to."
+    )
+    checkpoint_dir: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="Leave copies of the model and the newest checkpoint in a folder of the job's id there.",
+    )
+    log_dir: str | None = Field(
+        None, min_length=1, max_length=4096, description="Leave copies of the logs of every attempt in a folder of the job's id there."
+    )
+    output_dir: str | None = Field(
+        None, min_length=1, max_length=4096, description="Leave copies of all else that the job makes in a folder of the job's id there."
+    )
 
     def job_options(self) -> dict[str, Any]:
         """The fields that a `JobRequest` has too."""

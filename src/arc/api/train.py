@@ -10,10 +10,11 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from arc.api import work
-from arc.api.options import DATASET, WorkOptions, dataset_ref, renamed
+from arc.api import trained
+from arc.api.given import OfDataset, dataset_of
+from arc.api.options import WorkOptions, renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Wait, operator
-from arc.api.views import WorkDone
+from arc.api.trained import TrainingDone
 from arc.core.errors import CallerError
 from arc.core.job import JobRequest
 
@@ -27,10 +28,9 @@ _SAME = (
 _PLAIN_WEIGHTS = ("none", "hub")  # what is no reference to a file
 
 
-class TrainClassifier(WorkOptions):
+class TrainClassifier(OfDataset, WorkOptions):
     """What to train on, and how; what is null is left to the recipe."""
 
-    dataset: str = Field(pattern=DATASET, description="Name of a registered dataset, with @VERSION or its newest.")
     model_name: str | None = Field(None, min_length=1, max_length=64, description="Architecture, as the recipe lists them.")
     epochs: int | None = Field(None, ge=1, le=100_000, description="Most passes over the training split.")
     batch_size: int | None = Field(None, ge=1, le=4096, description="Photographs per step.")
@@ -71,20 +71,21 @@ class TrainClassifier(WorkOptions):
             given["weights"] = self.weights
         return {name: value for name, value in given.items() if value is not None}
 
-    def inputs(self) -> dict[str, str]:
+    def inputs(self, dataset: str) -> dict[str, str]:
         """The references of what is read."""
-        found = {"dataset": dataset_ref(self.dataset)}
+        found = {"dataset": dataset}
         return found if self.weights in (None, *_PLAIN_WEIGHTS) else found | {"weights": str(self.weights)}
 
 
-@router.post("/train/classifier", **operator, response_model=WorkDone, responses=work.ANSWERS)
+@router.post("/train/classifier", **operator, response_model=TrainingDone, responses=trained.ANSWERS)
 async def train_classifier(
     wanted: TrainClassifier, request: Request, house: House, asker: Asker, key: Key = None, wait: Wait = 0.0
 ) -> Response:
     """Train a classifier; answers 202 with the job at once unless `wait` says otherwise."""
-    job = JobRequest(recipe="fundus.classify", params=wanted.params(), inputs=wanted.inputs(), **wanted.job_options())
+    dataset = await dataset_of(wanted, house, actor=asker.name, key=key)
+    job = JobRequest(recipe="fundus.classify", params=wanted.params(), inputs=wanted.inputs(dataset), **wanted.job_options())
     try:
-        return await work.start(request, house, job, actor=asker.name, key=key, wait_s=wait or 0.0)
+        return await trained.start(request, house, job, actor=asker.name, key=key, wait_s=wait or 0.0)
     except CallerError as error:
         raise renamed(error, _NAMES) from None
 

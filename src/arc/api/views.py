@@ -74,6 +74,7 @@ class JobView(BaseModel):
     started_at: datetime | None
     completed_at: datetime | None
     simulated: bool = Field(description="True for dummy mode: never comparable with a measured result.")
+    copies: dict[str, str] | None = Field(description="Folder of checkpoint_dir, log_dir and output_dir, where asked for.")
     params: dict[str, Any]
     inputs: dict[str, str]
     needs: list[str]
@@ -193,7 +194,7 @@ def job_view(job: Job, *, waiting_for: str | None) -> JobView:
 
 _SAME = (
     "experiment_id", "recipe", "recipe_version", "status", "priority", "attempt", "retry_count", "auto_resume", "cancel_requested",
-    "hold", "not_before", "reason", "created_at", "started_at", "completed_at", "simulated", "inputs", "requires", "threads", "seed",
+    "hold", "not_before", "reason", "created_at", "started_at", "completed_at", "simulated", "copies", "inputs", "requires", "threads", "seed",
     "retry", "limits", "resumed_from", "submitted_by",
 )  # fmt: skip
 

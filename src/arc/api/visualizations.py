@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from arc.api import work
 from arc.api.evaluate import WAIT_S
-from arc.api.options import DATASET, ModelOptions, dataset_ref, renamed
+from arc.api.given import OfDataset, dataset_of
+from arc.api.options import ModelOptions, renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Wait, operator
 from arc.api.views import WorkDone
 from arc.core.errors import CallerError
@@ -22,10 +23,9 @@ from arc.core.job import JobRequest
 router = APIRouter(route_class=ArcRoute, tags=["work"])
 
 
-class Explain(ModelOptions):
+class Explain(OfDataset, ModelOptions):
     """Which classifier to explain, on what; what is null is left to the recipe."""
 
-    dataset: str = Field(pattern=DATASET, description="Name of a registered dataset, with @VERSION or its newest.")
     segmentation: str | None = Field(
         None, min_length=1, max_length=4096, description="A segmenter that draws the discs in place of the masks (path:, artifact:, job:)."
     )
@@ -37,7 +37,7 @@ class Explain(ModelOptions):
 
     def params(self) -> dict[str, Any]:
         """What was given of the recipe's parameters, under the same names."""
-        own = set(type(self).model_fields) - set(ModelOptions.model_fields) - {"dataset", "segmentation"}
+        own = set(type(self).model_fields) - set(ModelOptions.model_fields) - set(OfDataset.model_fields) - {"segmentation"}
         return {name: value for name in sorted(own) if (value := getattr(self, name)) is not None}
 
 
@@ -72,7 +72,7 @@ async def dri(wanted: MeasureDri, request: Request, house: House, asker: Asker, 
 async def _start(
     recipe: str, wanted: Explain, request: Request, house: House, *, actor: str, key: str | None, wait: float | None
 ) -> Response:  # fmt: skip
-    inputs = {"model": wanted.model_ref(), "dataset": dataset_ref(wanted.dataset)}
+    inputs = {"model": wanted.model_ref(), "dataset": await dataset_of(wanted, house, actor=actor, key=key)}
     inputs |= {"segmentation": wanted.segmentation} if wanted.segmentation else {}
     params = wanted.params()
     job = JobRequest(recipe=recipe, params=params, inputs=inputs, **wanted.job_options())

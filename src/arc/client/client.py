@@ -16,6 +16,7 @@ import httpx
 from arc.client.control import address, token
 from arc.client.datasets import DatasetCalls
 from arc.client.experiments import ExperimentCalls
+from arc.client.fundus import FundusCalls
 from arc.client.http import Http
 from arc.client.jobs import JobCalls
 from arc.client.leases import LeaseCalls
@@ -42,6 +43,7 @@ class Client:
         self.jobs = JobCalls(self._http)
         self.experiments = ExperimentCalls(self._http)
         self.datasets = DatasetCalls(self._http)
+        self.fundus = FundusCalls(self.jobs)
         self.recipes = RecipeCalls(self._http)
         self.leases = LeaseCalls(self._http)
         self.tokens = TokenCalls(self._http)

@@ -3,7 +3,6 @@
 The fields of each call are those of its route, by the same names; what is wrong is an error that names the field.
 """
 
-import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -76,8 +75,7 @@ class DatasetCalls:
         return self._start(f"/datasets/{_segment(name)}/versions/{version}/checkout", **fields)
 
     def _start(self, path: str, **fields: Any) -> Job:
-        made = self._http.send("POST", path, body=fields, key=secrets.token_urlsafe(18), params={"wait": 0}, of_a_job=True)
-        return self._jobs.get(made["job_id"])
+        return self._jobs.start(path, **fields)
 
 
 def _segment(name: str) -> str:

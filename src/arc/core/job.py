@@ -7,7 +7,7 @@ states is said in `arc.core.states`; the moves themselves are in `arc.jobs.lifec
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -101,6 +101,24 @@ class JobRequest(BaseModel):
         None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given."
     )
     dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
+    cycle_id: int | None = Field(
+        None, ge=0, lt=2**31, description="Cycle of a study that the experiment, which this job makes, belongs to."
+    )
+    checkpoint_dir: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="Leave copies of the model and the newest checkpoint in a folder of the job's id there.",
+    )
+    log_dir: str | None = Field(
+        None, min_length=1, max_length=4096, description="Leave copies of the logs of every attempt in a folder of the job's id there."
+    )
+    output_dir: str | None = Field(
+        None, min_length=1, max_length=4096, description="Leave copies of all else that the job makes in a folder of the job's id there."
+    )
+
+
+COPIES: Final = ("checkpoint_dir", "log_dir", "output_dir")
 
 
 class Job(BaseModel):
@@ -130,6 +148,7 @@ class Job(BaseModel):
     not_before: datetime | None  # back-off: not started earlier
     resumed_from: str | None  # the terminal job this one continues
     simulated: bool  # dummy mode: never comparable with a measured result
+    copies: dict[str, str] | None = None  # of COPIES -> the absolute folder that gets copies when the job completes; None for none
     submitted_by: str  # actor
     failure: Failure | None  # of the last failed attempt
     reason: str | None  # why it was cancelled or requeued, for people

@@ -18,8 +18,9 @@ from arc.core.errors import BadData, NotFound
 from arc.core.ids import check_name
 from arc.core.job import Job
 from arc.core.recipe import Done
+from arc.core.states import JobStatus
 from arc.jobs.paths import Layout
-from arc.store import datasets, events
+from arc.store import datasets, events, jobs
 from arc.store.engine import Store, Tx
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -58,6 +59,17 @@ class Datasets:
             return self.get(parts[1], int(parts[2]))
         except NotFound:
             return None
+
+    def registered_from(self, folder: Path) -> DatasetVersion | None:
+        """The version whose folder this is, or the newest that was registered from it; None for a folder that never was."""
+        if (there := self.at(folder)) is not None:
+            return there
+        with self.store.read() as tx:
+            for job in reversed(jobs.referring(tx, [str(folder)])):
+                made = job.result
+                if job.recipe == "data.register" and job.status is JobStatus.COMPLETED and made and made.get("dataset"):
+                    return datasets.get(tx, str(made["dataset"]), int(made["version"]))
+        return None
 
     def sealed_uses(self, name: str, version: int) -> list[SealedUse]:
         """The ledger of a version's sealed split, first use to last."""

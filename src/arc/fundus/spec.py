@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
 from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
+from arc.kit.spec import Track
 
 __all__ = ["CLASSIFY", "EVALUATE", "REPORT", "ClassifyParams", "EvaluateParams", "ReportParams"]
 
@@ -29,6 +30,7 @@ class EvaluateParams(BaseModel):
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals, 0.5 to 1.")
     batch_size: int = Field(32, ge=1, le=4096, description="Photographs per forward pass.")
     samples: int = Field(4, ge=0, le=50, description="Photographs kept for the report of each kind: right, wrong, uncertain.")
+    track: Track = []
 
 
 class ReportParams(BaseModel):

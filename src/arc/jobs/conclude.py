@@ -20,7 +20,7 @@ import structlog
 
 from arc.core.artifact import Artifact
 from arc.core.attempt import Failure, ProcessIdentity
-from arc.core.errors import ArcError, LeaseLost, NoSpace, StoreBusy
+from arc.core.errors import ArcError, CallerError, LeaseLost, NoSpace, StoreBusy
 from arc.core.job import Job
 from arc.core.journal import ASKED, STDERR
 from arc.core.ports import Exit
@@ -31,7 +31,7 @@ from arc.jobs.claim import failure_of
 from arc.jobs.follow import Piece
 from arc.jobs.house import House
 from arc.jobs.verdict import Ending, Requeue, Verdict, judge
-from arc.store import artifacts, attempts, experiments
+from arc.store import artifacts, attempts, events, experiments
 from arc.store import jobs as rows
 from arc.store.engine import Tx
 
@@ -69,6 +69,7 @@ class Conclusion:
         self._job = job
         self._staging = staging
         self._unrecorded = unrecorded or Unrecorded()
+        self._no_copies = ""  # why the copies that were asked for could not be left
 
     async def judge(self, outcome: dict[str, Any] | None, ending: Ending | None, exit_: Exit) -> None:
         """Find out what the end means and record it; LeaseLost when the attempt is no longer the current one."""
@@ -154,6 +155,10 @@ class Conclusion:
         made = self._kept(staged)
         publish.put_all(made, layout=self._house.layout, store=self._house.artifacts)
         publish.copy_to_home(self._job, made, layout=self._house.layout, store=self._house.artifacts)
+        try:
+            publish.leave_copies(self._job, made, layout=self._house.layout, store=self._house.artifacts)
+        except (OSError, CallerError) as error:  # the place of record has everything: no reason to lose the result
+            self._no_copies = str(error)
 
     def _relative(self) -> str:
         return self._house.layout.relative(self._staging)
@@ -188,6 +193,8 @@ class Conclusion:
     def _end_in(self, tx: Tx, verdict: Verdict, exit_: Exit) -> Job:
         staged = self._staged(tx)
         made = self._kept(staged) if isinstance(verdict, Done) else []
+        if isinstance(verdict, Done) and self._job.copies:
+            self._tell_of_copies(tx, self._job.copies)
         ended = lifecycle.end(
             tx, self._job, verdict, exit_, made=made, retry_at=self._retry_at(tx, verdict), verb=self._house.verbs.get(self._job.recipe),
             staging=self._staging, clock=self._house.clock,
@@ -195,6 +202,12 @@ class Conclusion:
         if isinstance(verdict, Done) or self._rolled_back(ended):
             artifacts.forget(tx, [row.id for row in staged if row not in made])
         return ended
+
+    def _tell_of_copies(self, tx: Tx, copies: dict[str, str]) -> None:
+        if self._no_copies:
+            events.append(tx, subject=self._job.id, kind="job.copies_missing", actor="engine", detail={"why": self._no_copies})
+        else:
+            events.append(tx, subject=self._job.id, kind="job.copied", actor="engine", detail=copies)
 
     def _retry_at(self, tx: Tx, verdict: Verdict) -> datetime | None:
         if not isinstance(verdict, Failure):

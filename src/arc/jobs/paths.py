@@ -76,10 +76,35 @@ class Layout:
             raise InvalidSpec(f"{field} is neither a file nor a folder", field=field, value=text[:200])
         return path
 
+    def outside(self, text: str, *, field: str) -> Path:
+        """The resolved folder, which need not be there, that a request wants copies in: in `exports` of the workspace or a data root.
+
+        Forbidden elsewhere, in the rest of the workspace too: what lies there is sealed, or is the place of record. InvalidSpec for a file.
+        """
+        if "\0" in text or not Path(text).is_absolute():
+            raise InvalidSpec(f"{field} must be an absolute path", field=field, value=text[:200])
+        path = Path(os.path.realpath(text))
+        inside = _below(path, os.path.realpath(self.workspace))
+        roots = [os.path.realpath(root) for root in ([self.workspace / "exports"] if inside else self.data_roots)]
+        if not any(_below(path, root) for root in roots):
+            raise Forbidden(
+                f"{field} is neither in exports of the workspace nor in a data root (ARC_DATA_ROOTS or `data_roots` in arc.toml)",
+                field=field,
+                value=text[:200],
+            )
+        if path.exists() and not path.is_dir():
+            raise InvalidSpec(f"{field} is no folder", field=field, value=text[:200])
+        return path
+
     def _allowed(self, path: Path) -> bool:
         roots = [self.workspace / name for name in _NAMEABLE] + list(self.data_roots)
         real = [os.path.realpath(root) for root in roots]
-        return any(os.path.commonpath([path, root]) == root for root in real)
+        return any(_below(path, root) for root in real)
+
+
+def _below(path: Path, root: str) -> bool:
+    """Whether a resolved path is the resolved root, or lies in it."""
+    return os.path.commonpath([path, root]) == root
 
 
 def set_aside(tx: Tx, folder: Path) -> Path | None:

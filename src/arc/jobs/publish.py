@@ -29,6 +29,7 @@ _FOLDER = {
     ArtifactKind.FIGURE: "visualizations",
     ArtifactKind.LOG: "logs",
 }
+_COPIED_TO = {"checkpoints": "checkpoint_dir", "logs": "log_dir"}  # folder of the home -> of COPIES
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C where PyYAML was built with it
 KEPT_RUNS = ("wandb", "tensorboard")  # folders of `arc.kit.tracking`
 KEPT_LOGS = (STDOUT, STDERR, JOURNAL)
@@ -53,6 +54,21 @@ def copy_to_home(job: Job, made: list[Artifact], *, layout: Layout, store: Artif
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         store.copy_out(artifact.digest, target)
+
+
+def leave_copies(job: Job, made: list[Artifact], *, layout: Layout, store: ArtifactStore) -> None:
+    """Leave the copies that were asked for, each in a folder of the job's id; OSError, Forbidden when a folder is now elsewhere."""
+    for name, text in (job.copies or {}).items():
+        target = layout.outside(text, field=name) / job.id
+        target.mkdir(parents=True, exist_ok=True)
+        if name == "log_dir":
+            file_logs(layout.staging(job, job.attempt), target)
+            for earlier in (layout.home(job) / "logs").glob(f"{job.id}.*"):
+                shutil.copyfile(earlier, target / earlier.name)
+        for artifact in made:
+            if name == _COPIED_TO.get(_FOLDER.get(artifact.kind, ""), "output_dir"):
+                (target / artifact.name).unlink(missing_ok=True)
+                store.copy_out(artifact.digest, target / artifact.name)
 
 
 def keep_logs(job: Job, number: int, *, layout: Layout, move: bool = False) -> None:

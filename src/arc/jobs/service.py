@@ -233,4 +233,5 @@ def _as_request(job: Job) -> JobRequest:
         gpu_id=job.limits.gpu_id,
         threads=job.threads,
         dummy_mode=job.simulated,
+        **dict[str, Any](job.copies or {}),
     )

@@ -20,7 +20,7 @@ from arc.core.errors import Conflict, Forbidden, InvalidSpec, NotFound
 from arc.core.experiment import Experiment
 from arc.core.ids import check_name, new_id
 from arc.core.inputs import InputRef, parse_input
-from arc.core.job import Job, JobRequest, Limits, Priority, RetryPolicy
+from arc.core.job import COPIES, Job, JobRequest, Limits, Priority, RetryPolicy
 from arc.core.recipe import Needs, RecipeSpec
 from arc.core.states import JobStatus
 from arc.jobs import lifecycle, validated
@@ -67,6 +67,8 @@ class Submission:
         rows.insert(self._tx, job, key=key, request_digest=None if key is None else request_digest(self._request))
         if job.experiment_id:
             self._join(job)
+        elif self._request.cycle_id is not None:
+            raise InvalidSpec(f"{job.recipe} makes no experiment, so none has a cycle", field="cycle_id", value=self._request.cycle_id)
         events.append(
             self._tx,
             subject=job.id,
@@ -112,6 +114,7 @@ class Submission:
             not_before=None,
             resumed_from=resumed_from,
             simulated=request.dummy_mode,
+            copies=self._copies(),
             submitted_by=actor,
             failure=None,
             reason=None,
@@ -123,6 +126,10 @@ class Submission:
             started_at=None,
             completed_at=None,
         )
+
+    def _copies(self) -> dict[str, str] | None:
+        asked = {name: text for name in COPIES if (text := getattr(self._request, name)) is not None}
+        return {name: str(self._layout.outside(text, field=name)) for name, text in asked.items()} or None
 
     def _by_class(self) -> dict[FailureClass, int]:
         given = self._request.max_retries_by_class
@@ -210,6 +217,8 @@ class Submission:
                 raise
             self._make_experiment(job)
             return
+        if self._request.cycle_id is not None:
+            raise Conflict(f"experiment {existing.id} exists already, and has its cycle", field="cycle_id", value=self._request.cycle_id)
         if existing.archived:
             raise Conflict(f"experiment {existing.id} is archived", field="experiment_id", value=existing.id)
         if self.spec.makes_experiment and job.resumed_from is None:
@@ -226,7 +235,7 @@ class Submission:
                 id=job.experiment_id,
                 recipe=job.recipe,
                 study=None,
-                cycle=None,
+                cycle=self._request.cycle_id,
                 config=job.params,
                 dataset=refs[0] if refs else None,
                 seed=job.seed,

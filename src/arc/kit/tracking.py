@@ -42,7 +42,13 @@ class Tracking:
     def report(self, step: float, values: Mapping[str, float]) -> None:
         """Metric values at a step; microseconds, and never a wait."""
         for tool in self._tools:
-            tool.metrics(step, values)
+            tool.numbers({"step": step}, "values", values)
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """What the attempt came to; what is no number is left out."""
+        numbers = {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+        for tool in self._tools:
+            tool.numbers({}, "result", numbers)
 
     def artifact(self, path: Path, kind: str) -> None:
         """A file that the attempt saved."""
@@ -73,11 +79,11 @@ class _Tool:
         except OSError:
             pass  # a machine may allow less; then less fits
 
-    def metrics(self, step: float, values: Mapping[str, float]) -> None:
-        if not self.send({"step": step, "values": dict(values)}, last=len(values) < 2):
-            names = list(values)  # too long for one write that is whole or not at all
-            for part in (names[: len(names) // 2], names[len(names) // 2 :]):
-                self.metrics(step, {name: values[name] for name in part})
+    def numbers(self, about: Mapping[str, float], name: str, values: Mapping[str, float]) -> None:
+        if not self.send({**about, name: dict(values)}, last=len(values) < 2):
+            keys = list(values)  # too long for one write that is whole or not at all
+            for part in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
+                self.numbers(about, name, {key: values[key] for key in part})
 
     def send(self, message: Mapping[str, Any], *, last: bool = True) -> bool:
         """Write a line if the pipe takes it now; False when it must be cut first, which `last` forbids."""

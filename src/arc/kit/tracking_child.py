@@ -5,6 +5,7 @@ sends the folder later. It ends at the line `end`, or when its parent is gone. N
 """
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,19 +13,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
+
 
 class _Run(Protocol):
     def metrics(self, step: float, values: dict[str, float]) -> None: ...
+
+    def result(self, values: dict[str, float]) -> None: ...
 
     def artifact(self, path: Path, kind: str) -> None: ...
 
 
 class _Wandb:
-    """A run in `wandb/`: config, curves, and a copy of each artifact in its files; a PNG or JPEG is shown as a picture too."""
+    """A run in `wandb/`: config, curves, results as its summary, and each file as an artifact of its kind; a PNG or JPEG is shown too.
 
-    def __init__(self, run: Any) -> None:
+    The bytes of an artifact are kept among the run's files. An artifact names them where they will lie once the attempt is
+    published, `home`, because that is where `wandb sync` will look for them. Checkpoints are for resuming and are left out.
+    """
+
+    def __init__(self, run: Any, home: Path) -> None:
         self._run = run
+        self._home = home / "wandb" / Path(run.dir).parent.name / Path(run.dir).name
         self._step = 0
+
+    def result(self, values: dict[str, float]) -> None:
+        self._run.summary.update(values)
 
     def metrics(self, step: float, values: dict[str, float]) -> None:
         self._step = max(self._step, int(step))
@@ -33,11 +46,15 @@ class _Wandb:
     def artifact(self, path: Path, kind: str) -> None:
         import wandb  # type: ignore[import-not-found,unused-ignore]
 
+        if kind == "checkpoint":
+            return
         kept = Path(self._run.dir) / "artifacts" / path.name
         kept.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, kept)
-        self._run.save(str(kept), base_path=self._run.dir, policy="end")
-        self._run.summary[f"artifact/{path.name}"] = kind
+        made = wandb.Artifact(_STRANGE.sub("-", f"{self._run.group}.{path.name}")[-128:], type=kind)
+        entry = made.add_file(str(kept), policy="immutable", skip_cache=True)
+        entry.local_path = str(self._home / "artifacts" / path.name)
+        self._run.log_artifact(made)
         if path.suffix in (".png", ".jpg", ".jpeg"):
             self._run.log({path.stem: wandb.Image(str(path))}, step=self._step)
 
@@ -54,7 +71,7 @@ def _wandb(folder: Path, about: dict[str, Any]) -> Iterator[_Run]:
         project="arc", id=about["id"], name=about["id"], group=about["group"], dir=str(folder), mode="offline",
         config=about["config"], settings=settings,
     )  # fmt: skip
-    yield _Wandb(run)
+    yield _Wandb(run, Path(about["home"]))
     run.finish()
 
 
@@ -67,6 +84,10 @@ class _TensorBoard:
     def metrics(self, step: float, values: dict[str, float]) -> None:
         for name, value in values.items():
             self._writer.add_scalar(name, value, int(step))
+
+    def result(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(f"result/{name}", value, 0)
 
     def artifact(self, path: Path, kind: str) -> None:
         """Nothing: event files hold no files."""
@@ -95,5 +116,7 @@ def main() -> None:
                 break
             if "values" in message:
                 run.metrics(message["step"], message["values"])
+            elif "result" in message:
+                run.result(message["result"])
             else:
                 run.artifact(Path(message["artifact"]), message["kind"])

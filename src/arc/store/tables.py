@@ -53,6 +53,7 @@ jobs = Table(
     Column("not_before", Moment),
     Column("resumed_from", String),
     Column("simulated", Boolean, nullable=False),
+    Column("copies", _json),
     Column("submitted_by", String, nullable=False),
     Column("failure", _json),
     Column("reason", String),

@@ -28,6 +28,7 @@ from arc.core.errors import ArcError, InvalidSpec, NoSpace, RecipeBroken
 from arc.core.journal import NO_ROOM, ORDER
 from arc.core.ports import LaunchOrder
 from arc.core.process import stat
+from arc.core.recipe import Done
 from arc.worker import limits, outcomes
 from arc.worker.context import Context
 from arc.worker.heartbeat import Heartbeat
@@ -74,7 +75,10 @@ def carry_out(
             before_run(order)
         _check_datasets(order, context)
         with _tracked(order, context):
-            entry = outcomes.of_result(run(context, params))
+            done = run(context, params)
+            if context.tracking is not None and isinstance(done, Done):
+                context.tracking.result(done.metrics)
+            entry = outcomes.of_result(done)
     except BaseException as error:  # noqa: BLE001 - the worker's main survives anything and says what it was
         outcomes.complain(error, stderr or sys.stderr)
         entry = outcomes.of_error(error)
@@ -94,6 +98,7 @@ def _tracked(order: LaunchOrder, context: Context) -> Iterator[None]:
     about = {
         "id": order.staging.name,
         "group": order.staging.parent.parent.name,  # the experiment, or the job when it belongs to none
+        "home": str(order.staging.parent.parent.absolute()),  # where the runs lie once the attempt is published
         "config": {
             "recipe": order.recipe,
             "params": dict(order.params),
