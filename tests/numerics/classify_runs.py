@@ -15,16 +15,17 @@ from tests.numerics.fundus_dataset import dataset
 from tests.unit.data.context import FolderContext, given
 
 SMALL = {"input_size": 32, "epochs": 3, "batch_size": 6, "accumulate": 2, "ema_decay": 0.9}
+FILES = {"file": "weights", "segmenter": "segmenter"}  # among the params of an attempt -> input
 
 
 def attempt(root: Path, folder: Path, params: dict[str, Any], *, stop_at: int | None = None, newest: Path | None = None) -> FolderContext:
-    """One attempt on the dataset in `folder`; with `stop_at` it must be cancelled after that step. `file` among the params is an input."""
+    """One attempt on the dataset in `folder`; with `stop_at` it must be cancelled after that step. FILES among the params are inputs."""
     torch.set_num_threads(1)
     ctx = FolderContext(root, seed=1, inputs={"dataset": dataset(folder)})
-    if "file" in params:
-        ctx.inputs["weights"] = given(params["file"])
+    files = {name: params[word] for word, name in FILES.items() if word in params}
+    ctx.inputs |= {name: given(file) for name, file in files.items()}
     ctx.stop_at_step, ctx.newest = stop_at, newest
-    chosen = ClassifyParams.model_validate({name: value for name, value in params.items() if name != "file"})
+    chosen = ClassifyParams.model_validate({name: value for name, value in params.items() if name not in FILES})
     if stop_at is None:
         classify.run(ctx, chosen)
     else:

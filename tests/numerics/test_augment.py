@@ -17,7 +17,7 @@ from arc.kit.sampler import Order
 
 SIDE = 48
 GEOMETRY = ("flip", "rotate", "crop", "elastic_transform", "grid_distortion")
-LIGHT = ("brightness", "contrast", "gamma", "gaussian_blur", "gaussian_noise")
+LIGHT = ("brightness", "contrast", "gamma", "colour", "gaussian_blur", "gaussian_noise")
 
 
 def only(name: str, **more: float) -> AugmentPolicy:
@@ -96,6 +96,14 @@ def test_a_flip_is_exact_and_its_strength_says_which_way() -> None:
         assert np.array_equal(image, np.flip(before, axis))
         assert mask is not None
         assert np.array_equal(mask, np.flip(truth, axis))
+
+
+def test_colour_changes_each_channel_by_a_gain_of_its_own() -> None:
+    grey = np.full((SIDE, SIDE, 3), 100, np.uint8)
+    gains = np.array([changed(grey, None, only("colour", strength=0.2), np.random.default_rng(seed))[0][0, 0] for seed in range(50)])
+    assert gains.min() >= 80
+    assert gains.max() <= 120
+    assert np.ptp(gains.astype(int), axis=1).mean() > 8
 
 
 def test_nothing_is_done_without_a_probability_or_a_strength() -> None:

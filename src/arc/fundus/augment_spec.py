@@ -56,6 +56,12 @@ class Gamma(Effect):
     strength: float = Field(0.2, ge=0, le=2, description="Most change of the exponent, as a factor: 0.2 is 1/1.2 to 1.2.")
 
 
+class Colour(Effect):
+    """Make each channel lighter or darker by itself, as another lamp or camera does."""
+
+    strength: float = Field(0.075, ge=0, le=1, description="Most change of a channel's gain, either way.")
+
+
 class GaussianNoise(Effect):
     """Add noise to each pixel and channel."""
 
@@ -99,10 +105,19 @@ class AugmentPolicy(BaseModel):
     brightness: Brightness = Brightness()
     contrast: Contrast = Contrast()
     gamma: Gamma = Gamma()
+    colour: Colour = Colour()
     gaussian_blur: GaussianBlur = GaussianBlur()
     gaussian_noise: GaussianNoise = GaussianNoise()
     coarse_dropout: CoarseDropout = CoarseDropout()
 
+
+GENTLE: Final = AugmentPolicy(
+    flip=Flip(probability=0.75),
+    rotate=Rotate(probability=1.0, strength=15.0),
+    crop=Crop(probability=0.5, strength=0.15),
+    brightness=Brightness(probability=1.0, strength=0.15),
+    colour=Colour(probability=1.0, strength=0.075),
+)  # what a classifier is trained with unless another policy is given
 
 MODERATE: Final = AugmentPolicy(
     flip=Flip(probability=0.5, strength=0.3),

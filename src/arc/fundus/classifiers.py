@@ -11,10 +11,11 @@ Imported by `arc.fundus.networks` only when one of them is wanted: MONAI takes s
 from typing import Final
 
 import torch
-from monai.networks.nets import EfficientNetBN, ViT, resnet50
+from monai.networks.nets import EfficientNetBN, ResNet, ViT, resnet50
 from torch import nn
 
 PATCH_PX: Final = 16
+SMALL_WIDTHS: Final = (16, 32, 64, 128)
 _NORM_EPS: Final = 1e-6  # of ViT-B/16 (Dosovitskiy and others, ICLR 2021)
 
 
@@ -59,5 +60,28 @@ def efficientnet(name: str, *, classes: int, dropout: float) -> nn.Module:
 def resnet(*, classes: int, dropout: float) -> nn.Module:
     """MONAI's ResNet-50 with the stem and shortcuts of the published one (He and others, CVPR 2016), untrained."""
     network = resnet50(spatial_dims=2, n_input_channels=3, num_classes=classes, conv1_t_stride=2, bias_downsample=False)
+    network.add_module("avgpool", nn.Sequential(network.avgpool, nn.Dropout(dropout)))
+    return network
+
+
+def small_resnet(*, classes: int, dropout: float) -> nn.Module:
+    """MONAI's ResNet of four narrow stages with one block each (300,000 weights), untrained, for squares of about 64 px around a disc.
+
+    The colours of each square are brought to mean 0 and spread 1 first: among a few hundred photographs a network finds the
+    lamp and the camera sooner than the cup (docs/lab-log/2026-11-24-airogs.md has what that is worth).
+    """
+    network = ResNet(
+        "basic",
+        [1, 1, 1, 1],
+        list(SMALL_WIDTHS),
+        spatial_dims=2,
+        n_input_channels=3,
+        conv1_t_size=3,
+        conv1_t_stride=2,
+        no_max_pool=True,
+        num_classes=classes,
+        bias_downsample=False,
+    )
+    network.add_module("conv1", nn.Sequential(nn.InstanceNorm2d(3), network.conv1))
     network.add_module("avgpool", nn.Sequential(network.avgpool, nn.Dropout(dropout)))
     return network

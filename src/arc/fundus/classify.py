@@ -4,7 +4,8 @@ Sees the splits train and val of a dataset, never the sealed one. The best epoch
 and on validation too the temperature is fitted and the operating thresholds are chosen. What it prints about itself is for watching; the
 result is what `fundus.evaluate` measures on sealed patients.
 
-It may begin with weights from a file or from where they were published; the result says which layers came from there.
+It may begin with weights from a file or from where they were published; the result says which layers came from there. With
+a segmenter it looks at the surroundings of the disc alone, and the model file carries the segmenter (`arc.fundus.focus`).
 
 Leaves model.safetensors, history.json and config.json. Several such models join to one by `fundus.ensemble`.
 """
@@ -22,14 +23,16 @@ from arc.core.errors import InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data.names import CLASSES
-from arc.fundus import pretrained, splits
-from arc.fundus.augment import AugmentedBatches
+from arc.fundus import pretrained, segmenter_file, splits
+from arc.fundus.augment import PolicyBatches
+from arc.fundus.augment_spec import AugmentPolicy
 from arc.fundus.calibrated import Calibrated, calibrate
 from arc.fundus.classify_spec import CLASSIFY, ClassifyParams
+from arc.fundus.focus import Focus
 from arc.fundus.losses import loss_of
 from arc.fundus.networks import backbone_of, build, freeze_backbone, standardised
 from arc.fundus.pictures import Pictures
-from arc.fundus.predict import RECIPE, ModelCard, logits, probabilities
+from arc.fundus.predict import RECIPE, FocusCard, ModelCard, logits, probabilities, with_finder
 from arc.fundus.training import MODEL, config_of, history_of, leave
 from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
@@ -51,7 +54,8 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     where = device.pick(ctx.device)
     seed_all(ctx.seed)
     network, loaded = _begun(ctx, params, where)
-    train, val = splits.load(ctx, params)
+    focus = _focus(ctx, params, where)
+    train, val = splits.load(ctx, params, focus=focus)
     params = params.model_copy(update={"batch_size": params.batch_size or min(_USUAL_BATCH, len(train))})
     result = _fit(ctx, params, network, train, val, where)
     found = logits(network, val.images_NCHW, device=where, batch_size=_EVAL_BATCH)
@@ -60,13 +64,13 @@ def run(ctx: RunContext, params: ClassifyParams) -> Done:
     config = config_of(ctx, CLASSIFY, params, network, where, sizes=(len(train), len(val)), classes=CLASSES)
     leave(
         ctx,
-        network,
-        _card(ctx, params, chosen).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
+        with_finder(network, focus.segmenter.network if focus else None),
+        _card(ctx, params, chosen, focus).model_dump() | {"params": params.model_dump(), "recipe_version": CLASSIFY.version},
         history=history_of(result, monitor=MONITOR) | chosen.as_dict(),
         config=config | {"began_with": begun},
     )
-    best = result.history[(result.best_epoch or result.epochs) - 1]
-    metrics = {name: best[name] for name in ("train_loss", "val_loss", MONITOR)}
+    kept = result.history[((params.keep == "best" and result.best_epoch) or result.epochs) - 1]
+    metrics = {name: kept[name] for name in ("train_loss", "val_loss", MONITOR)}
     metrics |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
     answer = {
         "model": MODEL,
@@ -101,6 +105,12 @@ def _weights(ctx: RunContext, params: ClassifyParams) -> tuple[Path | None, str]
     return Path(given.path), given.ref
 
 
+def _focus(ctx: RunContext, params: ClassifyParams, where: torch.device) -> Focus | None:
+    """What finds the disc, if a segmenter was given."""
+    given = ctx.optional("segmenter")
+    return Focus(segmenter_file.load(Path(given.path), where, field="segmenter"), params.focus) if given else None
+
+
 def _fit(
     ctx: RunContext, params: ClassifyParams, network: nn.Module, train: Pictures, val: Pictures, where: torch.device
 ) -> loop.FitResult:
@@ -111,7 +121,8 @@ def _fit(
         batch_size=params.batch_size,
         drop_last=len(train) >= params.batch_size,
     )
-    batches = AugmentedBatches(plain, seed=derive(ctx.seed, "augment"), augment=params.augment)
+    policy = params.augmentation if params.augment else AugmentPolicy()
+    batches = PolicyBatches(plain, policy=policy, seed=derive(ctx.seed, "augment"))
 
     def loss(network: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         images, classes = batch
@@ -161,6 +172,7 @@ def _settings(params: ClassifyParams) -> LoopSettings:
         accumulate=params.accumulate,
         ema_decay=params.ema_decay,
         precision=params.precision,
+        restore_best=params.keep == "best",
     )
 
 
@@ -185,13 +197,14 @@ def judged(labels_N: torch.Tensor, scores_N: torch.Tensor) -> dict[str, float | 
     return {"val_loss": float(-likely.log().mean()), MONITOR: area if math.isfinite(area) else None}
 
 
-def _card(ctx: RunContext, params: ClassifyParams, chosen: Calibrated) -> ModelCard:
+def _card(ctx: RunContext, params: ClassifyParams, chosen: Calibrated, focus: Focus | None) -> ModelCard:
     return ModelCard(
         recipe=RECIPE,
         model=params.model,
         input_size=params.input_size,
         classes=list(CLASSES),
         **chosen.on_card(),
+        focus=FocusCard(heights=focus.heights, segmenter=focus.segmenter.card) if focus else None,
         tiny=ctx.simulated,
         seed=ctx.seed,
         dataset_digest=ctx.input("dataset").digest,

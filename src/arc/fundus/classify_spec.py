@@ -8,7 +8,9 @@ from typing import Literal, Self
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from arc.core.recipe import InputSpec, Needs, RecipeSpec
+from arc.fundus.augment_spec import GENTLE, AugmentPolicy
 from arc.fundus.loss_spec import LossOptions
+from arc.fundus.memory_spec import training_gb
 from arc.fundus.search_spec import CLASSIFY_SPACE
 from arc.kit.spec import PrecisionName, Track
 
@@ -18,8 +20,10 @@ class ClassifyParams(LossOptions):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
 
-    model: Literal["small_cnn", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base"] = Field(
-        "small_cnn", description="small_cnn fits a CPU; the others want a GPU. vit_base is ViT-B/16."
+    model: Literal["small_cnn", "small_resnet", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base"] = Field(
+        "small_cnn",
+        description="small_cnn fits a CPU, and so does small_resnet, which is for squares of about 64 px around the disc; "
+        "the others want a GPU. vit_base is ViT-B/16.",
     )
     weights: Literal["none", "hub"] = Field(
         "none", description="hub begins with the published weights of the model, when there is a network; a file is the input weights."
@@ -57,7 +61,17 @@ class ClassifyParams(LossOptions):
     balanced_sites: bool = Field(False, description="Draw the sites equally often, within each class when classes are balanced too.")
     folds: int = Field(0, ge=0, le=100, description="Cut the patients of train and val anew into so many folds; 0 keeps the split.")
     fold: int = Field(0, ge=0, le=99, description="The fold that is val, from 0 on; the others are train.")
-    augment: bool = Field(True, description="Flip, rotate and change the brightness of training photographs.")
+    augment: bool = Field(True, description="Change training photographs as augmentation says; false leaves them as they are.")
+    augmentation: AugmentPolicy = Field(GENTLE, description="What may be changed about a training photograph; {} changes nothing.")
+    focus: float = Field(
+        2.0,
+        ge=1,
+        le=8,
+        description="Side of the square around the disc that is looked at, in heights of the disc, when a segmenter is given.",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="The epoch whose weights are kept: the best on val, or the last, so that val had no say in it and can judge."
+    )
     patience: int = Field(
         0,
         ge=0,
@@ -72,8 +86,8 @@ class ClassifyParams(LossOptions):
     def _fits_together(self) -> Self:
         if self.model == "vit_base" and self.input_size % 16:
             raise ValueError(f"vit_base sees patches of 16 px: input_size {self.input_size} is no multiple of 16")
-        if self.weights == "hub" and self.model == "small_cnn":
-            raise ValueError("weights=hub: no weights of small_cnn are published")
+        if self.weights == "hub" and self.model in ("small_cnn", "small_resnet"):
+            raise ValueError(f"weights=hub: no weights of {self.model} are published")
         if self.folds == 1 or self.fold >= max(self.folds, 1):
             raise ValueError(f"fold {self.fold} of folds {self.folds}: folds are 0 or at least 2, and fold counts from 0")
         return self
@@ -87,10 +101,14 @@ CLASSIFY = RecipeSpec(
     purpose="train",
     inputs={
         "dataset": InputSpec("dataset", splits=("train", "val"), help="A dataset with classes, such as data.unpack makes."),
+        "segmenter": InputSpec(
+            "model", required=False, help="model.safetensors of fundus.segment: the classifier then looks at the disc that it finds."
+        ),
         "weights": InputSpec("file", required=False, help="Weights to begin with: safetensors, or torch's; of the same model."),
     },
     outputs={"model.safetensors": "model", "history.json": "result", "config.json": "config"},
     needs=Needs(role="task", memory_gb=2.0, gpus=1, threads=2),
+    memory=training_gb,
     checkpoints=True,
     search=CLASSIFY_SPACE,
     judged_by="fundus.evaluate",

@@ -2,7 +2,7 @@
 
 All that moves pixels becomes one map from the new picture to the old, and both are resampled by it once: the photograph
 linearly, the mask by its nearest pixel. So they agree whatever was drawn, and nothing is blurred twice. All that bends
-levels becomes one table of 256. What comes from outside of the picture is black, and background in the mask.
+levels becomes one table of 256 a channel. What comes from outside of the picture is black, and background in the mask.
 
 The draws come from one numpy generator (PCG64, whose stream numpy keeps) in a fixed order. Works on bytes with OpenCV.
 """
@@ -108,9 +108,13 @@ def _stretched(side: int, most: float, random: Random) -> Floats:
 
 
 def _levels(image: Bytes, policy: AugmentPolicy, random: Random) -> Bytes | None:
-    """What becomes of each of the 256 levels under brightness, contrast (about the mean) and gamma; None when they stay."""
-    brightness, contrast, gamma = (_happens(effect, random) for effect in (policy.brightness, policy.contrast, policy.gamma))
-    if not (brightness or contrast or gamma):
+    """What becomes of each of the 256 levels under brightness, contrast (about the mean), gamma and colour; None when they stay.
+
+    256, or 1 x 256 x 3 where the channels differ.
+    """
+    effects = (policy.brightness, policy.contrast, policy.gamma, policy.colour)
+    brightness, contrast, gamma, colour = (_happens(effect, random) for effect in effects)
+    if not (brightness or contrast or gamma or colour):
         return None
     levels = _LEVELS
     if brightness:
@@ -121,6 +125,8 @@ def _levels(image: Bytes, policy: AugmentPolicy, random: Random) -> Bytes | None
     levels = np.clip(levels, 0, 1)
     if gamma:
         levels = levels ** np.exp(random.uniform(-1, 1) * np.log1p(policy.gamma.strength))
+    if colour:
+        levels = np.clip(levels[None, :, None] * (1 + random.uniform(-1, 1, 3) * policy.colour.strength), 0, 1)
     return (levels * 255 + 0.5).astype(np.uint8)
 
 

@@ -27,7 +27,7 @@ from arc.fundus.ensemble_network import RECIPE, Ensemble
 from arc.fundus.ensemble_spec import ENSEMBLE, MEMBERS, EnsembleParams
 from arc.fundus.pictures import Pictures
 from arc.fundus.predict import RECIPE as ALONE
-from arc.fundus.predict import Classifier, Member, ModelCard, load, logits, of_logits
+from arc.fundus.predict import Classifier, Member, ModelCard, load, logits, of_logits, with_finder
 from arc.fundus.training import MODEL, config_of, leave
 from arc.kit import device
 
@@ -66,9 +66,10 @@ def run(ctx: RunContext, params: EnsembleParams) -> Done:
     chosen = calibrate(val.labels_N, found)
     whole = judged(val.labels_N, of_logits(found, chosen.temperature.value))
     card = _card(ctx, given, chosen.on_card())
+    focus = given[0].classifier.focus
     leave(
         ctx,
-        network,
+        with_finder(network, focus.segmenter.network if focus else None),
         card.model_dump() | {"params": params.model_dump(), "recipe_version": ENSEMBLE.version},
         history={"epochs": [], "best_epoch": None, "stopped_early": False, "steps": 0, "monitor": MONITOR, "members": rows}
         | chosen.as_dict(),
@@ -109,6 +110,8 @@ def _check(one: Given, other: Given, field: str) -> None:
             raise BadData(
                 f"{one.name} and {other.name} are of different kinds: {word} {mine} and {theirs}", field=field, value=str(mine)[:80]
             )
+    if one.classifier.card.focus != other.classifier.card.focus:
+        raise BadData(f"{one.name} and {other.name} look at different squares, or find the disc by different segmenters", field=field)
     if one.fold != other.fold:
         raise BadData(
             f"{one.name} and {other.name} were judged on different folds, {one.fold[1]} of {one.fold[0]} and {other.fold[1]} of "
@@ -126,9 +129,10 @@ def _val(ctx: RunContext, given: list[Given]) -> Pictures:
     def tell(done: int, of: int) -> None:
         ctx.progress(done, of, unit="photograph")
 
-    val = pictures.load(Path(dataset.splits["val"]), card.input_size, tell=tell)
+    focus = given[0].classifier.focus
+    val = pictures.load(Path(dataset.splits["val"]), card.input_size, focus=focus, tell=tell)
     if folds and card.dataset_digest == dataset.digest:
-        train = pictures.load(Path(dataset.splits["train"]), card.input_size, tell=tell)
+        train = pictures.load(Path(dataset.splits["train"]), card.input_size, focus=focus, tell=tell)
         _, val = splits.cut(train, val, folds=folds, fold=fold)
     if len(set(val.labels_N.tolist())) < len(CLASSES):
         raise BadData("the split val holds one class alone: no threshold can be chosen on it", field="dataset", value="val")
@@ -153,6 +157,7 @@ def _card(ctx: RunContext, given: list[Given], chosen: dict[str, Any]) -> ModelC
         input_size=first.input_size,
         classes=first.classes,
         **chosen,
+        focus=first.focus,
         members=tuple(_member(one) for one in given),
         tiny=first.tiny,
         seed=ctx.seed,

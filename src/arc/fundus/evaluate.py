@@ -58,7 +58,11 @@ def _of_classes(ctx: RunContext, params: EvaluateParams) -> Done:
     if classifier.card.classes != list(CLASSES):
         raise BadData(f"the model tells {classifier.card.classes} apart, the dataset {list(CLASSES)}", field="model")
     manifest = _manifest(dataset, params.split)
-    split = pictures.load(manifest, classifier.card.input_size, tell=lambda done, of: ctx.progress(done, of, unit="photograph"))
+
+    def tell(done: int, of: int) -> None:
+        ctx.progress(done, of, unit="photograph")
+
+    split = pictures.load(manifest, classifier.card.input_size, focus=classifier.focus, tell=tell)
     ctx.phase("evaluate")
     own = classifier.card
     found = logits(classifier.network, split.images_NCHW, device=classifier.device, batch_size=params.batch_size)

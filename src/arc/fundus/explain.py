@@ -29,7 +29,8 @@ from arc.data.pictures import read, read_mask
 from arc.fundus import cam, dri, explain_page, overlay, segmenter_file
 from arc.fundus.evaluate import summary
 from arc.fundus.explain_spec import DriParams, ExplainParams
-from arc.fundus.pictures import FIELD_LEVEL, square
+from arc.fundus.focus import Focus, view_of
+from arc.fundus.pictures import FIELD_LEVEL, seen, square
 from arc.fundus.predict import Classifier, load
 from arc.kit import device, figures, report
 from arc.kit.documents import save_json
@@ -123,7 +124,7 @@ def _samples(ctx: RunContext, params: ExplainParams, classifier: Classifier, *, 
             raise Cancelled(f"asked to stop after {len(found)} of {wanted} photographs")
         photograph = read(csv.parent, row)
         mask = read_mask(csv.parent, row) if segmenter is None else segmenter_file.mask_of(segmenter, photograph)
-        image, disc = squared(photograph, mask, classifier.card.input_size)
+        image, disc = squared(photograph, mask, classifier.card.input_size, focus=classifier.focus)
         if with_disc and (disc is None or not disc.any()):
             continue
         found.append(Sample(row, torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), disc))
@@ -148,15 +149,18 @@ def order(rows: Sequence[Row], *, seed: int) -> list[Row]:
     return [shuffled[at] for at in sorted(range(len(shuffled)), key=keys.__getitem__)]
 
 
-def squared(photograph: dri.Bytes, mask: dri.Bytes | None, size: int) -> tuple[dri.Bytes, dri.Mask | None]:
+def squared(photograph: dri.Bytes, mask: dri.Bytes | None, size: int, *, focus: Focus | None = None) -> tuple[dri.Bytes, dri.Mask | None]:
     """The square of a photograph that a classifier sees, and the disc on it.
 
     The mask goes through the same cut and scale as a fourth channel, in a value that is still dark for the cut.
     """
     if mask is None:
-        return square(photograph, size), None
+        return seen(photograph, size, focus), None
     if mask.shape != photograph.shape[:2]:
         raise BadData("a mask has not the size of its photograph", field="dataset")
+    if focus is not None:
+        view = view_of(photograph, focus)
+        return view.of(photograph, size), view.of(np.where(mask >= DISC, np.uint8(255), np.uint8(0)), size) >= 128
     fourth = np.where(mask >= DISC, np.uint8(FIELD_LEVEL), np.uint8(0))
     both = square(np.dstack([photograph, fourth]), size)
     return np.ascontiguousarray(both[..., :3]), both[..., 3] >= FIELD_LEVEL // 2

@@ -3,7 +3,7 @@
 `small_cnn` is made for a CPU and for this question: the disc is small, bright and never at the same place, so
 the last features are pooled twice, by attention (where to look) and by maximum (whether it is there at all).
 All take N x 3 x S x S, standardised, and give N x 2 logits from a last linear layer, the head; all else is the backbone.
-The large ones are MONAI's (`arc.fundus.classifiers`).
+All others are MONAI's (`arc.fundus.classifiers`).
 """
 
 from itertools import pairwise
@@ -19,7 +19,7 @@ from arc.data.names import CLASSES
 MEAN: Final = (0.45, 0.22, 0.11)
 SPREAD: Final = (0.30, 0.16, 0.10)
 WIDTHS: Final = (16, 32, 64)
-MODELS: Final = ("small_cnn", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base")
+MODELS: Final = ("small_cnn", "small_resnet", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base")
 
 
 class SmallCnn(nn.Module):
@@ -64,6 +64,8 @@ def build(name: str, *, dropout: float, size: int = 224, tiny: bool = False) -> 
     # Imported here: MONAI takes seconds, and most runs do not need it.
     from arc.fundus import classifiers
 
+    if name == "small_resnet":
+        return classifiers.small_resnet(classes=len(CLASSES), dropout=dropout)
     if name == "resnet50":
         return classifiers.resnet(classes=len(CLASSES), dropout=dropout)
     if name == "vit_base":

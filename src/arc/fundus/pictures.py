@@ -1,7 +1,7 @@
 """Pictures: a split of a dataset in memory, each photograph decoded once.
 
-A photograph is cut to its round field, padded with black to a square and shrunk to what the network sees;
-a sideways squeeze would change the very ratio that matters. Kept as bytes (uint8), so 1,000 photographs of
+A photograph is cut to its round field, padded with black to a square and shrunk to what the network sees, or, for a classifier
+with a focus, cut to the surroundings of its disc (`arc.fundus.focus`); a sideways squeeze would change the very ratio that matters. Kept as bytes (uint8), so 1,000 photographs of
 128 px are 49 MB. That the files are those of the version is seen to before a recipe runs (`arc.artifacts.tree`).
 """
 
@@ -12,10 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from arc.core.errors import BadData
 from arc.data import manifest
 from arc.data.pictures import read
+from arc.fundus.focus import Focus, view_of
 
 LEAST_PX = 8  # side of the smallest photograph: a smaller one shows no disc
 FIELD_LEVEL = 12  # brightness above which a pixel belongs to the field, of 255
@@ -34,8 +36,8 @@ class Pictures:
         return len(self.rows)
 
 
-def load(csv: Path, size: int, *, tell: Callable[[int, int], None] | None = None) -> Pictures:
-    """The photographs that a manifest names, as squares of `size` px; BadData naming what is missing, too small or cannot be decoded."""
+def load(csv: Path, size: int, *, focus: Focus | None = None, tell: Callable[[int, int], None] | None = None) -> Pictures:
+    """The photographs that a manifest names, as `seen` makes them; BadData naming what is missing, too small or cannot be decoded."""
     rows = manifest.read(csv)
     if not rows:
         raise BadData(f"{csv.name} names no photograph", field="dataset")
@@ -48,11 +50,16 @@ def load(csv: Path, size: int, *, tell: Callable[[int, int], None] | None = None
                 field="dataset",
                 value=row.file,
             )
-        picture = square(whole, size)
+        picture = seen(whole, size, focus)
         images[index] = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
         if tell is not None and index % 64 == 0:
             tell(index, len(rows))
     return Pictures(images, torch.tensor([row.index for row in rows], dtype=torch.int64), tuple(rows))
+
+
+def seen(picture: NDArray[np.uint8], size: int, focus: Focus | None) -> NDArray[np.uint8]:
+    """What a classifier sees of an H x W x 3 photograph, `size` x `size` x 3: its field, or with a focus what is around the disc."""
+    return square(picture, size) if focus is None else view_of(picture, focus).of(picture, size)
 
 
 def square(picture: np.ndarray, size: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Predict: a classifier back from its file, and probabilities from photographs.
 
 The file says by itself which network it holds, at which size it looks, by which temperature its logits are divided, and
-from which probability on its author calls it glaucoma. One file may hold several classifiers that answer as one (`arc.fundus.ensemble`).
+from which probability on its author calls it glaucoma. One file may hold several classifiers that answer as one (`arc.fundus.ensemble`),
+and beside them the segmenter that finds the disc for them (`arc.fundus.focus`): no second file is needed.
 Shared by the evaluation and by whoever serves the model.
 """
 
@@ -13,15 +14,28 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
 from arc.core.errors import BadData
+from arc.fundus import segmenter_file
 from arc.fundus.ensemble_network import RECIPE as ENSEMBLE
 from arc.fundus.ensemble_network import Ensemble
 from arc.fundus.ensemble_spec import MOST
+from arc.fundus.focus import Focus
 from arc.fundus.networks import build, standardised
+from arc.fundus.segmenter_file import Segmenter, SegmenterCard
 from arc.kit import checkpoint
 
 RECIPE = "fundus.classify"
 CLASSIFIERS = (RECIPE, ENSEMBLE)  # recipes that leave what `load` reads
 POINTS = {"val_specificity_85": 0.85, "val_specificity_95": 0.95}  # thresholds beside the main one, by what they keep on validation
+SEGMENTER = "segmenter"  # before the names of its weights
+
+
+class FocusCard(BaseModel):
+    """How a classifier finds the disc, and how much around it it looks at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    heights: float = Field(ge=1, le=8)  # side of the square, in heights of the disc
+    segmenter: SegmenterCard
 
 
 class Member(BaseModel):
@@ -48,6 +62,7 @@ class ModelCard(BaseModel):
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)  # logits are divided by it; fitted on validation
     points: dict[str, float] = {}  # further thresholds chosen on validation, by the names of POINTS
     members: tuple[Member, ...] = Field((), max_length=MOST)  # of an ensemble; () for a classifier alone
+    focus: FocusCard | None = None  # looks at the whole field without
     tiny: bool = False
     seed: int = 0
     dataset_digest: str | None = None
@@ -55,11 +70,12 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network in evaluation mode, with its card."""
+    """A network in evaluation mode, with its card, and what finds the disc for it."""
 
     network: nn.Module
     card: ModelCard
     device: torch.device
+    focus: Focus | None = None
 
 
 def load(path: Path, device: torch.device, *, simulated: bool = False, field: str = "model") -> Classifier:
@@ -80,9 +96,21 @@ def load(path: Path, device: torch.device, *, simulated: bool = False, field: st
         raise BadData(f"{path.name} was made by {card.recipe} and names {len(card.members)} members", field=field)
     if card.tiny and not simulated:
         raise BadData(f"{path.name} was made in dummy mode and counts for nothing; ask in dummy mode, too", field=field, value="simulated")
-    network = network_of(card)
+    network, finder = network_of(card), segmenter_file.network_of(card.focus.segmenter) if card.focus else None
+    with_finder(network, finder)
     checkpoint.put_weights(network, weights.tensors, finite=True)
-    return Classifier(network.to(device).eval(), card, device)
+    network.to(device).eval()
+    if card.focus is None or finder is None:
+        return Classifier(network, card, device)
+    delattr(network, SEGMENTER)  # it is in the file alone: whoever looks inside a classifier must not meet it
+    return Classifier(network, card, device, Focus(Segmenter(finder, card.focus.segmenter, device), card.focus.heights))
+
+
+def with_finder(network: nn.Module, finder: nn.Module | None) -> nn.Module:
+    """The classifier as it is saved: with what finds the disc for it, if anything does, as one more of its parts."""
+    if finder is not None:
+        network.add_module(SEGMENTER, finder)
+    return network
 
 
 def network_of(card: ModelCard) -> nn.Module:

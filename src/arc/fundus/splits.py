@@ -17,13 +17,14 @@ from arc.data.manifest import Row
 from arc.data.names import CLASSES
 from arc.fundus import pictures
 from arc.fundus.classify_spec import ClassifyParams
+from arc.fundus.focus import Focus
 from arc.fundus.pictures import Pictures
 
 
-def load(ctx: RunContext, params: ClassifyParams) -> tuple[Pictures, Pictures]:
-    """Train and val in memory; BadData for a split without both classes, InvalidSpec for a batch larger than train.
+def load(ctx: RunContext, params: ClassifyParams, *, focus: Focus | None = None) -> tuple[Pictures, Pictures]:
+    """Train and val in memory, as a classifier with that focus sees them.
 
-    Both manifests are looked at before the first photograph is.
+    BadData for a split without both classes, InvalidSpec for a batch larger than train. Both manifests are looked at before the first photograph is.
     """
     ctx.phase("load")
     found = ctx.input("dataset").splits
@@ -34,7 +35,7 @@ def load(ctx: RunContext, params: ClassifyParams) -> tuple[Pictures, Pictures]:
     def tell(done: int, of: int) -> None:
         ctx.progress(done, of, unit="photograph")
 
-    train, val = (pictures.load(csv, params.input_size, tell=tell) for csv in csvs)
+    train, val = (pictures.load(csv, params.input_size, focus=focus, tell=tell) for csv in csvs)
     return cut(train, val, folds=params.folds, fold=params.fold) if params.folds else (train, val)
 
 
@@ -50,9 +51,7 @@ def _check(params: ClassifyParams, train: tuple[Row, ...], val: tuple[Row, ...])
         if present != list(range(len(CLASSES))):
             only = ", ".join(CLASSES[index] if index in range(len(CLASSES)) else "no class" for index in present)
             held = f"{only} alone" if only else "no photograph"
-            raise BadData(
-                f"the split {name} holds {held}; a classifier needs {' and '.join(CLASSES)} there", field="dataset", value=name
-            )
+            raise BadData(f"the split {name} holds {held}; a classifier needs {' and '.join(CLASSES)} there", field="dataset", value=name)
     if params.batch_size is not None and params.batch_size > len(train):
         raise InvalidSpec(
             f"batch_size {params.batch_size} is more than the {len(train)} photographs to train on",
