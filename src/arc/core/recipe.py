@@ -4,7 +4,7 @@ A recipe is a function over typed params, not a class to inherit from. Its `Reci
 without torch, because the control plane reads it; its run side is loaded only inside an attempt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -51,10 +51,17 @@ class RecipeSpec:
     inputs: Mapping[str, InputSpec] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)  # output name -> artifact kind
     needs: Needs = Needs()
+    memory: Callable[[Mapping[str, Any], bool], float] | None = None  # GB, of params, and whether a GPU computes
     checkpoints: bool = False  # whether it can be stopped and go on: only such a job gives its place to a more urgent one
     search: Space | None = None  # what a study may change, and how far, when it brings no space of its own
     judged_by: str = ""  # the recipe that measures its model: it takes that as `model`, and inputs of the same names as the training
     slim: bool = False  # its run side imports neither torch nor numpy: its attempts are forked from a small process, ten times as fast
+
+    def needs_of(self, params: Mapping[str, Any], *, gpu: bool) -> Needs:
+        """What an attempt with these params takes: never less memory than `needs`, and more where the recipe knows better."""
+        if self.memory is None:
+            return self.needs
+        return self.needs.model_copy(update={"memory_gb": max(self.needs.memory_gb, self.memory(params, gpu))})
 
     @property
     def makes_experiment(self) -> bool:

@@ -65,6 +65,11 @@ class Admission:
         """The native threads of one task."""
         return self._limits.threads_per_task or max(1, self._machine.cores // self.task_slots)
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether there is a GPU that computes what asks for one."""
+        return bool(self._machine.gpus)
+
     def check_gpu(self, gpu_id: int | None) -> None:
         """InvalidSpec when a request pins a GPU that is not there."""
         if gpu_id is not None and gpu_id not in {gpu.id for gpu in self._machine.gpus}:

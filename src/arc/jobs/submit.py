@@ -84,7 +84,7 @@ class Submission:
         inputs = self._inputs()
         needs = self._needs(inputs)
         self._admission.check_gpu(request.gpu_id)
-        requires = self._requires()
+        requires = self._requires(params)
         return Job(
             id=new_id("job", self._clock),
             recipe=spec.name,
@@ -145,8 +145,8 @@ class Submission:
                 )
         return {FailureClass(name): count for name, count in given.items()}
 
-    def _requires(self) -> Needs:
-        base = self.spec.needs
+    def _requires(self, params: dict[str, Any]) -> Needs:
+        base = self.spec.needs if self._request.dummy_mode else self.spec.needs_of(params, gpu=self._admission.has_gpu)
         usual = base.threads if base.role != "task" else self._admission.threads_per_task
         threads = self._admission.check_threads(self._request.threads) or usual
         return base.model_copy(update={"threads": threads, "memory_gb": self._request.memory_gb or base.memory_gb})
