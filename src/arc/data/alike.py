@@ -13,11 +13,13 @@ from arc.data.parallel import each
 from arc.data.pictures import picture_of
 
 
-def pairs(ctx: RunContext, files: Sequence[Path]) -> list[tuple[int, int]]:
-    """Positions of photographs that show one picture; BadData naming a file that cannot be decoded."""
+def pairs(ctx: RunContext, files: Sequence[Path]) -> tuple[list[tuple[int, int]], list[str]]:
+    """Positions of photographs that show one picture, and warnings; BadData naming a file that cannot be decoded."""
     ctx.phase("look for pictures that are there twice")
     signatures = each(ctx, files, _sign)
-    return [(pair.a, pair.b) for pair in duplicates.find(signatures)]
+    untold = sum(not duplicates.tells(signature) for signature in signatures)
+    said = [f"{untold} photographs {duplicates.UNTOLD}"] if untold else []
+    return [(pair.a, pair.b) for pair in duplicates.find(signatures)], said
 
 
 def _sign(file: Path) -> duplicates.Signature:

@@ -36,7 +36,7 @@ def assemble(
     `step` is what the recipe's name and parameters are kept as: {"unpack": {...}}.
     """
     known = all(photo.source.patient for photo in kept)
-    pairs = [] if known or not rule.near_duplicates else alike.pairs(ctx, [Path(photo.path) for photo in kept])
+    pairs, said = ([], []) if known or not rule.near_duplicates else alike.pairs(ctx, [Path(photo.path) for photo in kept])
     ctx.phase("split")
     members = [_member(photo, photo.source.patient if known and photo.source.patient else photo.file) for photo in kept]
     splits = split(members, rule, seed=ctx.seed, alike=pairs)
@@ -54,7 +54,7 @@ def assemble(
         source=asked.source or found.says.source,
         description=asked.description,
         parameters=step,
-        warnings=tuple(_warnings(found, kept, known, pairs)),
+        warnings=(*_warnings(found, kept, known, pairs), *said),
     )
     return publish(rows, facts, dataset=dataset, sealed=sealed, threads=ctx.threads)
 

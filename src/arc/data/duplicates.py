@@ -9,7 +9,7 @@ share counts as one place and not as the picture.
 
 A second photograph of the same eye from nearly the same angle is found as well, as it should be: it leaks as a copy
 does. Not covered: a view of the same eye that overlaps little; turns by more than some 5 degrees beside quarters;
-pictures without texture (all dark, all white), of which little can be told.
+pictures of few pixels or without texture, of which nothing is said (`tells`).
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arc.data.duplicates_candidates import Candidate, Floats, How, candidates, ordered, plain, scaled, shifts, turned
-from arc.data.duplicates_signature import OUTSIDE, SIDE, Signature, sign
+from arc.data.duplicates_signature import OUTSIDE, SIDE, Signature, sign, tells
 
-__all__ = ["How", "Pair", "Rules", "Signature", "find", "groups", "sign"]
+__all__ = ["UNTOLD", "How", "Pair", "Rules", "Signature", "find", "groups", "sign", "tells"]
 
 Fields = NDArray[np.uint8]
 
+UNTOLD: Final = "are too small or too smooth to be told from others: whether they are copies was judged by their bytes alone"
 _ACROSS: Final = 8  # places in a row, each of which is compared
 _PLACES: Final = 12  # least places two photographs share
 _COVERED: Final = 0.6  # least share of a place that both cover

@@ -8,6 +8,9 @@ shifted ones over each other.
 
 The field is found as the circle its edge lies on, where there is enough edge to fit one, so that a crop that leaves
 some edge does not move it. Where there is none (disc crops, no dark surround) the whole picture is the field.
+
+The odd case: a picture of few pixels, or a smooth one, agrees with many others by chance. Of it nothing is said: its signature has
+no field at all. The least size and detail are set by measurement (docs/lab-log/2026-11-24-leakage.md).
 """
 
 from typing import Final
@@ -31,10 +34,17 @@ _LEAST: Final = 30  # of them a circle needs
 _FINE: Final = 3.0  # sigma in signature pixels: structures wider than this are light, not texture
 _EVEN: Final = 8.0  # sigma over which contrast is made even
 _UNIT: Final = 48.0  # one standard deviation of texture as a stored number
+_LEAST_SIDE_PX: Final = 48  # of the photograph: 6 of 193 real ones of 40 px were taken for another, none of 48
+_LEAST_DETAIL: Final = (
+    150.0  # waves; real photographs of 128 px and more have 190 to 1,400, smooth ones that were taken for each other up to 135
+)
 
 
 def sign(image: NDArray[np.uint8]) -> Signature:
-    """The signature of a photograph (H x W x 3 or H x W, uint8, at least 16 px a side); BadData when it is none."""
+    """The signature of a photograph (H x W x 3 or H x W, uint8, at least 16 px a side); BadData when it is none.
+
+    All OUTSIDE where the photograph is too small or too smooth to be told from others (`tells`).
+    """
     if image.dtype != np.uint8 or image.ndim not in {2, 3} or min(image.shape[:2]) < 16 or (image.ndim == 3 and image.shape[2] != 3):
         raise BadData(f"pixels {image.shape} of {image.dtype} are not a photograph of 8 bits a channel", field="image")
     small = _reduced(image)
@@ -47,7 +57,20 @@ def sign(image: NDArray[np.uint8]) -> Signature:
     soft = cv2.GaussianBlur(green.astype(np.float32), (0, 0), 0.45 / min(scale))
     pixels = np.asarray(cv2.warpAffine(soft, move, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.float32)
     inside = cv2.warpAffine(field.astype(np.float32), move, (SIDE, SIDE), flags=cv2.INTER_LINEAR) > 0.99
-    return _texture(pixels, inside)
+    signature = _texture(pixels, inside)
+    told = min(image.shape[:2]) >= _LEAST_SIDE_PX and _detail(signature) >= _LEAST_DETAIL
+    return signature if told else np.full_like(signature, OUTSIDE)
+
+
+def tells(signature: Signature) -> bool:
+    """Whether a signature can tell its photograph from others."""
+    return bool((signature != OUTSIDE).any())
+
+
+def _detail(signature: Signature) -> float:
+    """How many waves the texture is made of: the participation ratio of its power spectrum, 1 for a single wave."""
+    power = np.abs(np.fft.fft2(np.where(signature == OUTSIDE, 0, signature).astype(np.float64))) ** 2
+    return float(power.sum() ** 2 / max((power**2).sum(), 1e-9))
 
 
 def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from arc.data import duplicates, shortcuts
 from arc.data.checks import Check, Finding, Item, Subject
+from arc.data.duplicates import UNTOLD
 
 
 def all_of(subject: Subject, *, shortcut_auc: float, seed: int) -> Iterator[Check]:
@@ -45,11 +46,16 @@ def same_bytes(subject: Subject) -> Check:
 def same_picture(subject: Subject) -> Check:
     """No picture is in two splits, re-encoded, turned, brightened, cropped or shifted; twice in a split is a warning.
 
-    Two photographs of one patient in one split are no finding: they may well look alike.
+    Two photographs of one patient in one split are no finding: they may well look alike. What is too small or too smooth to be told
+    from others is said to be so, and not compared.
     """
-    items = [item for item in subject.items if item.seen.signature is not None]
+    signed = [(item, item.seen.signature) for item in subject.items if item.seen.signature is not None]
+    items = [item for item, signature in signed if duplicates.tells(signature)]
+    untold = [item for item, signature in signed if not duplicates.tells(signature)]
     failures, warnings = [], []
-    for pair in duplicates.find([item.seen.signature for item in items if item.seen.signature is not None]):
+    if untold:
+        warnings.append(_finding(untold, f"{len(untold)} photographs {UNTOLD}"))
+    for pair in duplicates.find([signature for _, signature in signed if duplicates.tells(signature)]):
         both = [items[pair.a], items[pair.b]]
         if both[0].row.sha256 == both[1].row.sha256:
             continue  # said by same_bytes

@@ -21,20 +21,22 @@ def run(ctx: RunContext, params: ResplitParams) -> Done:
     given = ctx.input("dataset")
     old = [(name, Path(given.splits[name]).parent, row) for name in SPLITS for row in manifest.read(Path(given.splits[name]))]
     with version_folders(ctx) as (dataset, sealed):
-        names = _split(ctx, params, old, known=version_of(given).patients_known)
+        names, said = _split(ctx, params, old, known=version_of(given).patients_known)
         ctx.phase("link")
         places = [(source, folder_of(name, dataset, sealed), row) for name, (_, source, row) in zip(names, old, strict=True)]
         put([(f"{source}/{file}", f"{target}/{file}") for source, target, row in places for file in (row.file, row.mask) if file], link)
         rows = [(name, row) for name, (_, _, row) in zip(names, old, strict=True)]
-        result = publish(rows, _facts(ctx, params), dataset=dataset, sealed=sealed, threads=ctx.threads)
+        result = publish(rows, replace(_facts(ctx, params), warnings=tuple(said)), dataset=dataset, sealed=sealed, threads=ctx.threads)
     return Done(metrics={"images": result["files"]}, result=result)
 
 
-def _split(ctx: RunContext, params: ResplitParams, old: list[tuple[str, Path, Row]], *, known: bool) -> list[str]:
+def _split(ctx: RunContext, params: ResplitParams, old: list[tuple[str, Path, Row]], *, known: bool) -> tuple[list[str], list[str]]:
+    """The split of each photograph, and warnings."""
     members = [Member(row.patient, row.label, row.sha256, row.site, name) for name, _, row in old]
-    pairs = alike.pairs(ctx, [folder / row.file for _, folder, row in old]) if params.near_duplicates and not known else []
+    looked = params.near_duplicates and not known
+    pairs, said = alike.pairs(ctx, [folder / row.file for _, folder, row in old]) if looked else ([], [])
     sealed = None if params.redraw_sealed else [name == "sealed" for name, _, _ in old]
-    return split(members, params, seed=ctx.seed, alike=pairs, sealed=sealed)
+    return split(members, params, seed=ctx.seed, alike=pairs, sealed=sealed), said
 
 
 def _facts(ctx: RunContext, params: ResplitParams) -> Facts:

@@ -19,13 +19,14 @@ _SHA256: Final = r"^[0-9a-f]{64}$"
 _SHA256_OR_NOTHING: Final = r"^([0-9a-f]{64})?$"
 _INSIDE: Final = r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\\\x00-\x1f]*$"  # a path that stays below the folder
 _SHOWN: Final = 20
+_WORDS: Final = "string[python]"  # said in full: what `str` means depends on whether pyarrow is there, and versions travel
 
 
 def schema() -> pa.DataFrameSchema:
     """What a manifest must be; the file beside each manifest is this, written as JSON."""
 
     def words(*checks: pa.Check, unique: bool = False) -> pa.Column:
-        return pa.Column(str, list(checks), unique=unique)
+        return pa.Column(_WORDS, list(checks), unique=unique)
 
     return pa.DataFrameSchema(
         {
@@ -50,7 +51,7 @@ def check(manifest: Path) -> list[tuple[str, str]]:
     kept = manifest.with_name(SCHEMA)
     try:
         rules = pa.DataFrameSchema.from_json(kept) if kept.is_file() else schema()
-        table = pd.read_csv(manifest, dtype=str, keep_default_na=False, encoding="utf-8")
+        table = pd.read_csv(manifest, dtype=_WORDS, keep_default_na=False, encoding="utf-8")
     except (OSError, ValueError, KeyError, TypeError) as error:
         return [(manifest.name, f"it or its schema cannot be read: {str(error)[:160]}")]
     try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from arc.core.errors import BadData
 from arc.data.drawing import draw
-from arc.data.duplicates import Pair, Signature, find, groups, sign
+from arc.data.duplicates import Pair, Signature, find, groups, sign, tells
 from arc.data.duplicates_candidates import TURNS, How, turned
 from arc.data.duplicates_signature import OUTSIDE, SIDE
 from arc.data.spec import SyntheticFundusParams
@@ -110,6 +110,24 @@ def test_what_turns_the_second_into_the_first_is_what_the_pair_says(eyes: list[I
 def test_pictures_without_anything_in_them_are_no_copies_of_each_other(eyes: list[Image]) -> None:
     empty = [np.full((64, 80, 3), value, np.uint8) for value in (0, 0, 90, 255)]
     assert find([sign(image) for image in [*empty, *eyes[:3]]]) == []
+
+
+@pytest.mark.parametrize(("side", "cells"), [(40, 8), (64, 5), (128, 8), (256, 3), (256, 10)])
+def test_smooth_pictures_are_said_to_be_beyond_judgement_and_no_copies(side: int, cells: int) -> None:
+    rng = np.random.default_rng(side)
+    coarse = [rng.integers(0, 255, (cells, cells, 3), dtype=np.uint8) for _ in range(30)]
+    signed = [sign(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)) for image in coarse]
+    assert not any(map(tells, signed))
+    assert find(signed) == []
+
+
+def test_a_photograph_is_judged_down_to_a_size_and_not_below(real: list[Image], real_signed: list[Signature]) -> None:
+    def small(side: int) -> list[Signature]:
+        return [sign(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)) for image in real]
+
+    assert all(map(tells, [*real_signed, *small(64)]))
+    assert not any(map(tells, small(40)))
+    assert find(small(40)) == []
 
 
 def test_one_photograph_or_none_has_no_pairs(eyes: list[Image]) -> None:
