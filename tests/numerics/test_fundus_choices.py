@@ -4,6 +4,8 @@ That every choice trains, resumes and comes back is in `test_classify_matrix`, w
 """
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from arc.fundus.classify_spec import ClassifyParams
 from arc.fundus.losses import focal, loss_of, lovasz, weighted_bce
 from arc.fundus.networks import build
 from arc.kit import checkpoint
+from arc.kit.sampler import Order
 from tests.numerics.classify_runs import SMALL, attempt, comes_back
 from tests.numerics.fundus_dataset import made
 
@@ -26,6 +29,21 @@ from tests.numerics.fundus_dataset import made
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("dataset"), patients=16)
+
+
+@pytest.mark.parametrize(("weighted", "sites"), [(True, True), (True, False), (False, True)])
+def test_classes_and_sites_are_drawn_equally_often(folder: Path, weighted: bool, sites: bool) -> None:
+    split = pictures.load(folder / "dataset" / "train.csv", 32)
+    rows = tuple(row.model_copy(update={"site": "abb"[at % 3]}) for at, row in enumerate(split.rows))
+    params = ClassifyParams(weighted_sampling=weighted, balanced_sites=sites)
+    weights = classify.sampling(params, replace(split, rows=rows))
+    assert weights is not None
+    order = Order(len(rows), seed=3, weights=weights, draws=4000).indices(0)
+    drawn = Counter((rows[at].index, rows[at].site) for at in order.tolist())
+    ill = sum(count for (index, _), count in drawn.items() if index) / 4000
+    at_a = sum(count for (_, site), count in drawn.items() if site == "a") / 4000
+    assert not weighted or ill == pytest.approx(0.5, abs=0.04)
+    assert not sites or at_a == pytest.approx(0.5, abs=0.04)
 
 
 def test_a_frozen_backbone_begins_with_the_file_and_comes_back(tmp_path: Path, folder: Path) -> None:

@@ -108,7 +108,7 @@ def _weights(ctx: RunContext, params: ClassifyParams) -> tuple[Path | None, str]
 def _focus(ctx: RunContext, params: ClassifyParams, where: torch.device) -> Focus | None:
     """What finds the disc, if a segmenter was given."""
     given = ctx.optional("segmenter")
-    return Focus(segmenter_file.load(Path(given.path), where, field="segmenter"), params.focus) if given else None
+    return Focus(segmenter_file.load(Path(given.path), where, simulated=ctx.simulated, field="segmenter"), params.focus) if given else None
 
 
 def _fit(
@@ -117,7 +117,7 @@ def _fit(
     assert params.batch_size is not None
     plain = TensorBatches(
         (train.images_NCHW, train.labels_N),
-        order=Order(len(train), seed=ctx.seed, weights=_sampling(params, train)),
+        order=Order(len(train), seed=ctx.seed, weights=sampling(params, train)),
         batch_size=params.batch_size,
         drop_last=len(train) >= params.batch_size,
     )
@@ -154,7 +154,7 @@ def _fit(
     )
 
 
-def _sampling(params: ClassifyParams, train: Pictures) -> NDArray[np.float64] | None:
+def sampling(params: ClassifyParams, train: Pictures) -> NDArray[np.float64] | None:
     """How often each photograph is drawn; None for once an epoch."""
     sites = [row.site for row in train.rows] if params.balanced_sites else None
     if params.weighted_sampling:
