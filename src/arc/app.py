@@ -41,6 +41,7 @@ from arc.jobs.service import Jobs
 from arc.jobs.stall import StallRules
 from arc.settings import Settings
 from arc.store.engine import Store
+from arc.studies import Studies
 from arc.telemetry import system
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ class App:
     cleaning: Cleaning
     datasets: Datasets
     registry: RegistryFile
+    studies: Studies
     leases: Leases
     access: Access
     hub: Hub
@@ -137,8 +139,7 @@ def build(
         sample_interval_s=settings.sample_interval_s,
         stall=StallRules(settings.stall_factor, settings.stall_floor_s, settings.stall_cap_s, settings.stall_first_s),
     )
-    available = backends or {"local": LocalBackend(gpu_holders=system.gpu_holders if system.read_gpus() else None)}
-    _check_backend(settings.backend, available)
+    available = _available(settings.backend, backends)
     resolver = Resolver(layout, artifacts, clock, dvc_remote=settings.dvc_remote, max_extracted_gb=settings.max_extracted_gb)
     claimer = Claimer(layout, admission, resolver, clock, settings.backend, settings.lease_ttl_s)
     intervals = Intervals(settings.lease_ttl_s, settings.sample_interval_s, settings.upkeep_interval_s, settings.shutdown_s)
@@ -157,6 +158,7 @@ def build(
         cleaning=cleaning,
         datasets=datasets,
         registry=registry,
+        studies=Studies(store, jobs, hub, clock),
         leases=Leases(store, hub, settings.lease_max_hold_s),
         access=Access(store, workspace / "secrets"),
         hub=hub,
@@ -168,9 +170,12 @@ def build(
     )
 
 
-def _check_backend(name: str, available: Mapping[str, Backend]) -> None:
-    if name not in available:
-        raise InvalidSpec(f"setting backend = {name!r}: there is {', '.join(available)}", field="backend", value=name)
+def _available(name: str, given: Mapping[str, Backend] | None) -> Mapping[str, Backend]:
+    """Where attempts may run; InvalidSpec when the settings name another place."""
+    found = given or {"local": LocalBackend(gpu_holders=system.gpu_holders if system.read_gpus() else None)}
+    if name not in found:
+        raise InvalidSpec(f"setting backend = {name!r}: there is {', '.join(found)}", field="backend", value=name)
+    return found
 
 
 def _verbs(datasets: Datasets) -> dict[str, CompletionVerb]:

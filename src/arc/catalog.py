@@ -46,6 +46,8 @@ BUILTIN: list[Row] = [
     Row("fundus.report", "arc.fundus.spec:REPORT", "arc.fundus.report:run"),
     Row("fundus.segment", "arc.fundus.segment_spec:SEGMENT", "arc.fundus.segment:run"),
     Row("probe.faults", "arc.worker.probe_spec:FAULTS", "arc.worker.probe:run"),
+    Row("probe.judge", "arc.worker.probe_objective_spec:JUDGE", "arc.worker.probe_objective:judge"),
+    Row("probe.objective", "arc.worker.probe_objective_spec:OBJECTIVE", "arc.worker.probe_objective:run"),
     Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
 ]
 

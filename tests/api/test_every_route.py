@@ -13,6 +13,7 @@ from arc.core.access import Role
 from tests.api.serving import House, is_problem
 
 READING = {"GET"}
+SAID_TO_A_STUDY = {"/studies/{study_id}/proposals", *(f"/proposals/{{proposal_id}}/{verb}" for verb in ("ballots", "approve", "reject"))}
 
 
 def routes(house: House) -> list[tuple[str, str, ArcRoute]]:
@@ -30,7 +31,8 @@ def test_every_route_declares_a_role_and_only_the_open_ones_are_public(house: Ho
         assert (route.role is None) == (path in OPEN_PATHS)
         if method not in READING:
             assert route.role is not None
-            assert route.role.rank >= Role.OPERATOR.rank, f"{method} {path} changes something and is open to viewers"
+            least = Role.RESEARCHER if route.path in SAID_TO_A_STUDY else Role.OPERATOR
+            assert route.role.rank >= least.rank, f"{method} {path} changes something and is open to viewers"
 
 
 def test_a_route_without_a_role_cannot_be_made() -> None:
@@ -64,7 +66,7 @@ def test_a_revoked_token_is_401_at_once(house: House) -> None:
         is_problem(client.get("/jobs/list"), 401)
 
 
-@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.RESEARCHER, Role.OPERATOR])
 def test_a_role_below_the_declared_one_is_403(house: House, role: Role) -> None:
     with house.client(role.value) as client:
         for method, path, route in routes(house):

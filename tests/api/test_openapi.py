@@ -62,5 +62,5 @@ def test_requests_allow_no_unknown_fields(described: dict[str, Any]) -> None:
 
 def test_routes_that_start_work_take_every_option_of_a_job() -> None:
     request, options = (model.model_json_schema()["properties"] for model in (JobRequest, WorkOptions))
-    decided = {"recipe", "params", "inputs", "needs"}
+    decided = {"recipe", "params", "inputs", "needs", "study"}  # what a study asks for, it asks for as a job
     assert options == {name: schema for name, schema in request.items() if name not in decided}

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from arc.core.errors import PermanentError, StoreBusy
-from arc.store import events
+from arc.store import events, study_tables
 from arc.store.engine import Store
 from arc.store.tables import metadata
 from arc.testing.clock import FakeClock
@@ -69,6 +69,7 @@ def test_what_was_written_is_there_after_opening_again(new_url: str) -> None:
 def test_the_migrations_give_the_schema_of_the_tables(opened: Store) -> None:
     with opened.read() as tx:
         context = MigrationContext.configure(tx.conn, opts={"compare_type": True, "compare_server_default": True})
+        assert study_tables.studies.metadata is metadata
         assert compare_metadata(context, metadata) == []
 
 

@@ -47,6 +47,7 @@ class Deleted(BaseModel):
 def list_experiments(
     house: House,
     recipe: Annotated[str | None, Query(min_length=1, max_length=128, description="Only of this recipe.")] = None,
+    study: Annotated[str | None, Query(min_length=1, max_length=128, description="Only of this study.")] = None,
     status: Annotated[str | None, Query(min_length=1, max_length=32, description="Only with a training job in this status.")] = None,
     archived: Annotated[bool, Query(description="The archived ones instead.")] = False,
     search: Annotated[str | None, Query(min_length=1, max_length=128, description="Only with this text in the id.")] = None,
@@ -54,7 +55,7 @@ def list_experiments(
     cursor: Cursor = None,
 ) -> ExperimentList:
     """A page of experiments, newest first."""
-    page = house.experiments.page(recipe=recipe, status=status, archived=archived, search=search, limit=limit, cursor=cursor)
+    page = house.experiments.page(recipe=recipe, study=study, status=status, archived=archived, search=search, limit=limit, cursor=cursor)
     return ExperimentList(items=[_clean(item) for item in page.items], next_cursor=page.next_cursor)
 
 

@@ -5,10 +5,10 @@ Before the framework parses anything, the route checks the role of the asker, re
 does not know (a misspelt filter must not silently list everything) and reads the body as strict JSON.
 
 An attempt that asks with its capability is a viewer of its own job and of nothing else; one of the role orchestrator
-may also submit jobs, and is a viewer of those.
+may also submit jobs, and is a viewer of those; when it runs a study, also of that study and of its experiments and their jobs.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -26,6 +26,9 @@ from arc.core.errors import Forbidden, NotFound
 
 ROLE = "x-role"
 PUBLIC = "public"
+_OF_ORCHESTRATORS = frozenset(  # whether a study is its own, is asked behind them
+    {("POST", "/jobs"), ("POST", "/studies/{study_id}/records"), ("POST", "/studies/{study_id}/summary")}
+)
 Declaration = dict[str, Any]
 
 
@@ -36,6 +39,7 @@ def declare(role: Role | None) -> Declaration:
 
 public = declare(None)
 viewer = declare(Role.VIEWER)
+researcher = declare(Role.RESEARCHER)
 operator = declare(Role.OPERATOR)
 admin = declare(Role.ADMIN)
 
@@ -66,12 +70,12 @@ class ArcRoute(APIRoute):
         if self.role is None:
             return
         actor: Actor | None = request.scope["state"].get("actor")
-        if actor is not None and actor.orchestrates and (request.method, self.path) == ("POST", "/jobs"):
+        if actor is not None and actor.orchestrates and (request.method, self.path) in _OF_ORCHESTRATORS:
             return
         if actor is None or actor.role.rank < self.role.rank:
             raise Forbidden(f"the role {self.role.value} is needed for this; yours is {actor.role.value if actor else 'none'}")
         if actor.job_id is not None and not await _may_read(request, actor):
-            others = " and the jobs it submitted" if actor.orchestrates else ""
+            others = ", the jobs it submitted and the study it runs" if actor.orchestrates else ""
             raise Forbidden(f"an attempt may read its own job{others} only")
 
     def _check_query(self, request: Request) -> None:
@@ -98,18 +102,31 @@ class ArcRoute(APIRoute):
 
 
 async def _may_read(request: Request, attempt: Actor) -> bool:
-    """Whether an attempt may read what is asked for: its own job, or, when it orchestrates, one that it submitted."""
-    job_id = request.path_params.get("job_id")
-    if request.method != "GET" or job_id is None:
+    """Whether an attempt may read what is asked for: its own job, or, when it orchestrates, what it submitted or what is of its study."""
+    named = request.path_params
+    if request.method != "GET":
         return False
-    if job_id == attempt.job_id or not attempt.orchestrates:
-        return bool(job_id == attempt.job_id)
-    house: App = request.app.state.arc
+    if named.get("job_id") == attempt.job_id or not attempt.orchestrates:
+        return bool(named.get("job_id") == attempt.job_id)
     try:
-        job = await run_in_threadpool(house.jobs.get, job_id)
+        return await run_in_threadpool(_is_its_own, request.app.state.arc, attempt, named)
     except NotFound:
         return False  # what it may not see, it may not find out about
-    return job.submitted_by == attempt.name
+
+
+def _is_its_own(house: App, attempt: Actor, named: Mapping[str, str]) -> bool:
+    """Whether what a path names was submitted by this orchestrating attempt, or is of the study that it runs."""
+    study = named.get("study_id")
+    if "proposal_id" in named:
+        study = house.studies.proposal(named["proposal_id"]).study
+    if "job_id" in named:
+        job = house.jobs.get(named["job_id"])
+        if job.submitted_by == attempt.name:
+            return True
+        study = house.experiments.get(job.experiment_id).study if job.experiment_id else None
+    if "experiment_id" in named:
+        study = house.experiments.get(named["experiment_id"]).study
+    return study is not None and house.studies.get(study).job_id == attempt.job_id
 
 
 class _Read(Request):
@@ -153,6 +170,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 House = Annotated[App, Depends(house_of)]
 Asker = Annotated[Actor, Depends(asker_of)]
 JobId = Annotated[str, Path(pattern=NAME, description="Id of a job.")]
+StudyId = Annotated[str, Path(pattern=NAME, description="Id of a study.")]
+ProposalId = Annotated[str, Path(pattern=NAME, description="Id of a proposal.")]
 ExperimentId = Annotated[str, Path(pattern=NAME, description="Id of an experiment.")]
 Name = Annotated[str, Path(pattern=NAME, description="Name of a thing.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most entries of a page.")]

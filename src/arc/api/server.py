@@ -24,8 +24,10 @@ from arc.api import (
     jobs,
     leases,
     problems,
+    proposals,
     recipes,
     settings,
+    studies,
     tokens,
     train,
     train_segmentation,
@@ -38,7 +40,7 @@ from arc.core.errors import ArcError
 from arc.telemetry.numbers import Numbers
 
 ROUTERS = (
-    jobs.router, events.router, train.router, train_segmentation.router, evaluate.router, visualizations.router, experiments.router, datasets.router, dataset_work.router, recipes.router, artifacts.router,
+    jobs.router, events.router, train.router, train_segmentation.router, evaluate.router, visualizations.router, experiments.router, studies.router, proposals.router, datasets.router, dataset_work.router, recipes.router, artifacts.router,
     leases.router, audit.router, settings.router, tokens.router, health.router,
 )  # fmt: skip
 

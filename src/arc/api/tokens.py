@@ -32,7 +32,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=NAME, description="Who it is for; stands in the audit.")
-    role: Literal["viewer", "operator", "admin"] = Field("viewer", description="What it may do.")
+    role: Literal["viewer", "researcher", "operator", "admin"] = Field("viewer", description="What it may do.")
 
 
 class TokenMade(Token):

@@ -24,6 +24,7 @@ def register(app: typer.Typer, *, panel: str) -> None:
 @group.command("list", epilog=examples("arc experiments list", "arc experiments list --search demo --json"))
 def list_(
     recipe: Annotated[str | None, typer.Option(help="Only of this recipe.")] = None,
+    study: Annotated[str | None, typer.Option(help="Only of this study.")] = None,
     status: Annotated[str | None, typer.Option(help="Only with a training in this state.")] = None,
     search: Annotated[str | None, typer.Option(help="Only those whose id, recipe or dataset holds this text.")] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Archived ones instead.")] = False,
@@ -34,7 +35,8 @@ def list_(
 ) -> None:
     """List experiments, newest first."""
     with session(settings_of(workspace), engine=False) as link:
-        page = link.client.experiments.page(recipe=recipe, status=status, search=search, archived=archived, limit=limit, cursor=cursor)
+        filters = {"recipe": recipe, "study": study, "status": status, "search": search}
+        page = link.client.experiments.page(**filters, archived=archived, limit=limit, cursor=cursor)
     if as_json:
         document(page)
         return
@@ -62,6 +64,7 @@ def show(experiment: ExperimentId, workspace: Workspace = None, as_json: Json = 
             ("experiment", found.id),
             ("recipe", found.recipe),
             ("dataset", found.dataset),
+            ("study", found.study and f"{found.study}, cycle {found.cycle}, {found.use} of {found.proposal}"),
             ("state", found.status),
             (
                 "measured",

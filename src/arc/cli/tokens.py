@@ -21,7 +21,10 @@ def register(app: typer.Typer, *, panel: str) -> None:
 @group.command(epilog=examples("arc token create dashboard", "arc token create nightly --role operator --json"))
 def create(
     name: Annotated[str, typer.Argument(help="Who it is for; stands in the audit.")],
-    role: Annotated[Role, typer.Option(help="viewer reads, operator also starts and stops jobs, admin does everything.")] = Role.VIEWER,
+    role: Annotated[
+        Role,
+        typer.Option(help="viewer reads, researcher also speaks to studies, operator also starts and stops jobs, admin does everything."),
+    ] = Role.VIEWER,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:

@@ -21,6 +21,7 @@ from arc.client.http import Http
 from arc.client.jobs import JobCalls
 from arc.client.leases import LeaseCalls
 from arc.client.recipes import RecipeCalls
+from arc.client.studies import StudyCalls
 from arc.client.tokens import TokenCalls
 from arc.client.views import Update, updates
 from arc.core.errors import ServiceDown
@@ -45,6 +46,7 @@ class Client:
         self.datasets = DatasetCalls(self._http)
         self.fundus = FundusCalls(self.jobs)
         self.recipes = RecipeCalls(self._http)
+        self.studies = StudyCalls(self._http)
         self.leases = LeaseCalls(self._http)
         self.tokens = TokenCalls(self._http)
 

@@ -41,6 +41,7 @@ class ExperimentCalls:
         self,
         *,
         recipe: str | None = None,
+        study: str | None = None,
         status: str | None = None,
         search: str | None = None,
         archived: bool = False,
@@ -48,7 +49,15 @@ class ExperimentCalls:
         cursor: str | None = None,
     ) -> Page[Experiment]:
         """A page of experiments, newest first."""
-        params = {"recipe": recipe, "status": status, "search": search, "archived": archived, "limit": limit, "cursor": cursor}
+        params = {
+            "recipe": recipe,
+            "study": study,
+            "status": status,
+            "search": search,
+            "archived": archived,
+            "limit": limit,
+            "cursor": cursor,
+        }
         return page_of(Experiment, self._http.get("/experiments", params=params))
 
     def get(self, experiment_id: str) -> Experiment:

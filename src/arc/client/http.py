@@ -72,9 +72,10 @@ class Http:
         params: Params | None = None,
         key: str | None = None,
         of_a_job: bool = False,
+        harmless: bool = False,
         timeout_s: float | None = None,
     ) -> Any:
-        """The JSON of a change; repeated only when an idempotency `key` makes that harmless.
+        """The JSON of a change; repeated only when an idempotency `key` makes that harmless, or it is `harmless` by itself.
 
         With `of_a_job` the failure of the job that a route waited for, or found by its key, is an answer and no error.
         `timeout_s` is for a change that takes longer than others.
@@ -83,7 +84,7 @@ class Http:
         def once() -> Any:
             return self._once(method, path, body=body, params=params, key=key, of_a_job=of_a_job, timeout_s=timeout_s)
 
-        return self._repeat(once) if key else once()
+        return self._repeat(once) if key or harmless else once()
 
     def download(self, path: str, to: Path, *, digest: str) -> Path:
         """The body of a read as the file `to`, complete and with this SHA-256, or not at all."""

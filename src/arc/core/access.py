@@ -1,4 +1,4 @@
-"""Access: who may do what. Roles contain each other: admin > operator > viewer."""
+"""Access: who may do what. Roles contain each other: admin > operator > researcher > viewer."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ class Role(StrEnum):
     """What a token may do."""
 
     VIEWER = "viewer"  # read
+    RESEARCHER = "researcher"  # and say something to a study: propose, vote, approve, reject
     OPERATOR = "operator"  # and start, cancel, resume
     ADMIN = "admin"  # and delete, change settings, make tokens
 

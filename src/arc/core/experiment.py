@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from arc.core.proposal import Use
+
 
 class Experiment(BaseModel):
     """One configuration carried out."""
@@ -15,6 +17,9 @@ class Experiment(BaseModel):
     recipe: str
     study: str | None
     cycle: int | None
+    proposal: str | None = None  # of the study, that it carries out
+    use: Use | None = None  # what the study wants to know from it
+    fidelity: float = 1.0  # share of the full training
     config: dict[str, Any]  # the params of its training job
     dataset: str | None  # name@version
     seed: int

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from arc.core.attempt import Failure, FailureClass
 from arc.core.recipe import Needs
 from arc.core.states import TERMINAL, JobStatus
+from arc.core.study import StudyLink
 
 
 class Priority(StrEnum):
@@ -101,6 +102,9 @@ class JobRequest(BaseModel):
         None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given."
     )
     dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
+    study: StudyLink | None = Field(
+        None, description="The proposal of a study that this training carries out; it is counted in its budget."
+    )
     cycle_id: int | None = Field(
         None, ge=0, lt=2**31, description="Cycle of a study that the experiment, which this job makes, belongs to."
     )

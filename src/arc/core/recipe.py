@@ -68,6 +68,11 @@ class RecipeSpec:
         """Training makes an experiment; its evaluation and figures join that one."""
         return self.purpose == "train"
 
+    @property
+    def probes(self) -> bool:
+        """Whether it is there to try ARC out: taken with ARC_ALLOW_FAULT_JOBS=1 only."""
+        return self.name.startswith("probe.")
+
 
 @dataclass(frozen=True)
 class Done:

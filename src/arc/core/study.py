@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from arc.core.proposal import Ballot, Constraint, Decision, Proposal, Use
 from arc.core.space import Space, normalised
@@ -71,7 +71,7 @@ class Evidence(BaseModel):
 
 
 class LanguageModel(BaseModel):
-    """An OpenAI-compatible endpoint that may back proposing and reviewing roles; the secret is read from a setting, never kept here."""
+    """An OpenAI-compatible endpoint that may back proposing and reviewing roles; its key is read from a file, and never kept here."""
 
     model_config = _CONFIG
 
@@ -80,6 +80,7 @@ class LanguageModel(BaseModel):
     roles: tuple[str, ...] = Field(("explorer",), max_length=10)
     share: float = Field(0.3, ge=0, le=0.3, description="Largest share of the slots of a cycle.")
     timeout_s: float = Field(30.0, gt=0, le=600)
+    key_file: str | None = Field(None, max_length=4096, description="File on the machine that runs the study, whose content is the key.")
 
 
 class StudySpec(BaseModel):
@@ -109,12 +110,10 @@ class StudySpec(BaseModel):
     language_model: LanguageModel | None = None
     simulated: bool = Field(False, description="A rehearsal: only simulated results count, and nothing it says is a result.")
 
-    @model_validator(mode="before")
+    @field_validator("baseline")
     @classmethod
-    def _one_name(cls, given: Any) -> Any:
-        if isinstance(given, dict) and isinstance(given.get("baseline"), dict):
-            return given | {"baseline": normalised(given["baseline"])}
-        return given
+    def _one_name(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return normalised(given)
 
     @model_validator(mode="after")
     def _affordable(self) -> Self:

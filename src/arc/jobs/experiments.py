@@ -22,7 +22,7 @@ from arc.core.page import Page
 from arc.jobs.contents import remove_tree
 from arc.jobs.hub import Hub
 from arc.jobs.paths import Layout, set_aside
-from arc.store import artifacts, events, experiments, leftovers
+from arc.store import artifacts, events, experiments, leftovers, studies
 from arc.store import jobs as rows
 from arc.store.engine import Store, Tx
 
@@ -124,6 +124,8 @@ class Experiments:
     def check_deletable(self, tx: Tx, experiment: Experiment) -> None:
         """Conflict naming what of it is not over, or what refers to it."""
         self._check_idle(tx, experiment.id)
+        if experiment.study is not None and not studies.get(tx, experiment.study).over:
+            raise Conflict(f"study {experiment.study} learns from experiment {experiment.id}", field="experiment_id", value=experiment.id)
         self._check_unreferenced(tx, experiment)
 
     def take_away(self, tx: Tx, experiment: Experiment) -> TakenAway:

@@ -57,8 +57,12 @@ class Jobs:
                 if first_digest != request_digest(request):
                     raise Conflict("this idempotency key was used for another request", field="Idempotency-Key", value=key)
                 return first
-            job = self._submission(tx, request).insert(actor=actor, key=key)
-            tx.after_commit(lambda: self.hub.poke(job.id))
+            return self.submit_in(tx, request, actor=actor, key=key)
+
+    def submit_in(self, tx: Tx, request: JobRequest, *, actor: str, key: str | None = None) -> Job:
+        """The same within a transaction that does more, with a key that was never used."""
+        job = self.submission(tx, request).insert(actor=actor, key=key)
+        tx.after_commit(lambda: self.hub.poke(job.id))
         return job
 
     def get(self, job_id: str) -> Job:
@@ -116,7 +120,7 @@ class Jobs:
             lifecycle.one_by_one(tx)
             old = rows.get(tx, job_id)
             self._check_resumable(tx, old)
-            job = self._submission(tx, _as_request(old)).insert(actor=actor, key=f"resume:{old.id}", resumed_from=old.id)
+            job = self.submission(tx, _as_request(old)).insert(actor=actor, key=f"resume:{old.id}", resumed_from=old.id)
             events.append(tx, subject=old.id, kind="job.resumed", actor=actor, detail={"as": job.id})
             tx.after_commit(lambda: self.hub.poke(job.id))
         return job
@@ -178,7 +182,8 @@ class Jobs:
         name = {"stdout": STDOUT, "stderr": STDERR}[stream]
         return publish.tail(publish.log_file(job, number or job.attempt, name, layout=self.layout), lines)
 
-    def _submission(self, tx: Tx, request: JobRequest) -> Submission:
+    def submission(self, tx: Tx, request: JobRequest) -> Submission:
+        """The request, to be checked and made a job within a transaction."""
         return Submission(tx, request, layout=self.layout, admission=self.admission, clock=self.clock, faults_allowed=self.faults_allowed)
 
     def _change(self, job_id: str, act: Callable[[Tx, Job], Job]) -> Job:

@@ -23,7 +23,7 @@ from arc.core.inputs import InputRef, parse_input
 from arc.core.job import COPIES, Job, JobRequest, Limits, Priority, RetryPolicy
 from arc.core.recipe import Needs, RecipeSpec
 from arc.core.states import JobStatus
-from arc.jobs import lifecycle, validated
+from arc.jobs import lifecycle, studied, validated
 from arc.jobs.admission import Admission
 from arc.jobs.paths import Layout
 from arc.store import artifacts, datasets, events, experiments
@@ -58,11 +58,17 @@ class Submission:
         self._admission = admission
         self._clock = clock
         self.spec = catalog.spec(request.recipe)
-        if self.spec.purpose == "probe" and not faults_allowed:
+        if self.spec.probes and not faults_allowed:
             raise Forbidden(f"{request.recipe} breaks things on purpose; allow it with ARC_ALLOW_FAULT_JOBS=1", field="recipe")
+
+    def frozen(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Params and inputs as a job of this request would keep them; the same errors as `insert` when it could not be one."""
+        return validate_params(self.spec, self._request.params), {name: str(ref) for name, ref in self._inputs().items()}
 
     def insert(self, *, actor: str, key: str | None = None, resumed_from: str | None = None) -> Job:
         """Write the job, its experiment when it makes one, and the event; the job as stored."""
+        if self._request.study is not None:
+            studied.admit(self._tx, self._request, self._request.study, spec=self.spec, actor=actor)
         job = self._build(actor, resumed_from)
         rows.insert(self._tx, job, key=key, request_digest=None if key is None else request_digest(self._request))
         if job.experiment_id:
@@ -229,13 +235,17 @@ class Submission:
     def _make_experiment(self, job: Job) -> None:
         assert job.experiment_id is not None
         refs = [text.removeprefix("dataset:") for text in job.inputs.values() if text.startswith("dataset:")]
+        link = self._request.study
         experiments.insert(
             self._tx,
             Experiment(
                 id=job.experiment_id,
                 recipe=job.recipe,
-                study=None,
-                cycle=self._request.cycle_id,
+                study=link and link.study,
+                cycle=link.cycle if link else self._request.cycle_id,
+                proposal=link and link.proposal_id,
+                use=link and link.use,
+                fidelity=link.fidelity if link else 1.0,
                 config=job.params,
                 dataset=refs[0] if refs else None,
                 seed=job.seed,

@@ -31,6 +31,7 @@ def page(
     tx: Tx,
     *,
     recipe: str | None = None,
+    study: str | None = None,
     status: str | None = None,
     archived: bool = False,
     search: str | None = None,
@@ -42,6 +43,8 @@ def page(
     where: list[ColumnElement[bool]] = [c.archived.is_(archived)]
     if recipe is not None:
         where.append(c.recipe == recipe)
+    if study is not None:
+        where.append(c.study == study)
     if status is not None:
         where.append(c.status == status)
     if search:
@@ -57,6 +60,12 @@ def page(
     items = [Experiment(**{name: row._mapping[name] for name in Experiment.model_fields}) for row in rows]
     more = encode_cursor(rows[-1].micros, rows[-1].id) if len(found) > limit else None
     return Page(items=items, next_cursor=more)
+
+
+def of_study(tx: Tx, study_id: str) -> list[Experiment]:
+    """Every experiment of a study, the archived ones too, first to last."""
+    found = tx.conn.execute(select(t.experiments).where(t.experiments.c.study == study_id).order_by(t.experiments.c.id))
+    return [Experiment(**row._mapping) for row in found]
 
 
 def _micros(text: str) -> int:

@@ -262,6 +262,15 @@ def active_in_experiment(tx: Tx, experiment_id: str) -> list[Job]:
     return _jobs(tx, tx.conn.execute(query).all())
 
 
+def of_study(tx: Tx, study_id: str, *, open_only: bool = False) -> list[Job]:
+    """The jobs of the experiments of a study, oldest first; with `open_only` those that are not over."""
+    mine = select(t.experiments.c.id).where(t.experiments.c.study == study_id)
+    query = select(t.jobs).where(t.jobs.c.experiment_id.in_(mine)).order_by(t.jobs.c.id)
+    if open_only:
+        query = query.where(t.jobs.c.status.in_(("pending", "queued", "running")))
+    return _jobs(tx, tx.conn.execute(query).all())
+
+
 def referring(tx: Tx, targets: Sequence[str]) -> list[Job]:
     """The jobs that read, or resume, one of the targets (digests and job ids)."""
     ids = select(t.job_references.c.job_id).where(t.job_references.c.target.in_(targets))

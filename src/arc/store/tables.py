@@ -185,8 +185,12 @@ experiments = Table(
     Column("archived", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("completed_at", Moment),
+    Column("proposal", String),
+    Column("use", String),
+    Column("fidelity", Float, nullable=False, server_default="1.0"),
     Index("experiments_by_age", "archived", "created_at", "id"),
 )
+_where("experiments_by_study", experiments.c.study, experiments.c.id, given=experiments.c.study)
 
 dataset_versions = Table(
     "dataset_versions",

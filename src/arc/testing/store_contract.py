@@ -8,6 +8,7 @@ from arc.testing.jobs_contract import JobsContract
 from arc.testing.leases_contract import LeasesContract
 from arc.testing.ledger_contract import AccessContract, DatasetsContract, ExperimentsContract, TransactionsContract
 from arc.testing.records_contract import ArtifactRowsContract, MetricsContract
+from arc.testing.studies_contract import StudiesContract
 
 
 class StoreContract(
@@ -20,6 +21,7 @@ class StoreContract(
     DatasetsContract,
     AccessContract,
     LeasesContract,
+    StudiesContract,
     TransactionsContract,
 ):
     """Every part of the suite."""

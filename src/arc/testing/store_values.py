@@ -11,8 +11,10 @@ from arc.core.attempt import Attempt
 from arc.core.dataset import DatasetVersion, SealedUse
 from arc.core.experiment import Experiment
 from arc.core.job import Job, Limits, Priority, RetryPolicy
+from arc.core.proposal import Proposal
 from arc.core.recipe import Needs
 from arc.core.states import JobStatus
+from arc.core.study import Spent, Study, StudySpec, StudyState
 from arc.store import attempts, jobs
 from arc.store.engine import Store, Tx
 
@@ -65,6 +67,24 @@ def experiment(experiment_id: str = "exp_1", **changes: Any) -> Experiment:
         "completed_at": None,
     }  # fmt: skip
     return Experiment(**(values | changes))
+
+
+def study(study_id: str = "study_1", **changes: Any) -> Study:
+    """A study that has not begun."""
+    values: dict[str, Any] = {
+        "id": study_id, "spec": StudySpec(recipe="fundus.classify"), "state": StudyState.CREATED, "job_id": None, "cycle": 0,
+        "spent": Spent(), "summary": {}, "created_by": "test", "created_at": MOMENT, "ended_at": None,
+    }  # fmt: skip
+    return Study(**(values | changes))
+
+
+def proposal(proposal_id: str = "p1", **changes: Any) -> Proposal:
+    """A proposal that nobody has voted on."""
+    values: dict[str, Any] = {
+        "proposal_id": proposal_id, "study": "study_1", "cycle": 1, "proposer": "explorer", "hypothesis": "a smaller rate is better",
+        "changes": {"lr": 0.01, "model": "unet", "augment": True},
+    }  # fmt: skip
+    return Proposal(**(values | changes))
 
 
 def dataset(name: str = "eyes", version: int = 1, **changes: Any) -> DatasetVersion:
