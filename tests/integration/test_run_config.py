@@ -1,5 +1,7 @@
 """`arc run`: an experiment repeated from its configuration file, and a sweep of it."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,12 @@ from arc.app import build
 from arc.cli.root import app as command_line
 from arc.client import Client
 from arc.settings import Settings
+from tests.numerics import wandb_run
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'arc-control[train]'")
+
+
+LEFT = {"model.safetensors": "model", "history.json": "result", "config.json": "config"}
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +116,32 @@ def test_what_is_tracked_is_kept_in_the_experiment_s_folder(served: ControlPlane
     home = served.app.settings.workspace / "experiments" / job["experiment_id"]
     assert [path.name.startswith("events.out.tfevents") for path in (home / "tensorboard").iterdir()] == [True]
     (run,) = (home / "wandb").iterdir()
-    assert (run / "files" / "artifacts" / "model.safetensors").is_file()
-    assert (run / f"run-{job['id']}.1.wandb").is_file()
+    made = _registered(run / f"run-{job['id']}.1.wandb")
+    assert made == {f"{job['experiment_id']}.{name}": kind for name, kind in LEFT.items()}
     assert _curve(served, job) == _curve(served, trained), "to be watched changes nothing"
+
+
+def test_an_evaluation_registers_its_results_and_predictions_beside_the_model(served: ControlPlane, trained: Any) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed: pip install 'arc-control[tracking]'")
+    model = f"model=job:{trained['id']}/model.safetensors"
+    words = ("-i", model, "-i", f"dataset={trained['inputs']['dataset']}", "-p", "track=[wandb]")
+    job = _document(_arc(served, "submit", "fundus.evaluate", *words, "--json"))
+    (file,) = (served.app.settings.workspace / "experiments" / job["experiment_id"] / "wandb").glob("*/run-*.wandb")
+    made = _registered(file)
+    assert made[f"{job['experiment_id']}.evaluation.json"] == "result"
+    assert made[f"{job['experiment_id']}.predictions.csv"] == "predictions"
+    summary = {item.key: item.value_json for one in wandb_run.records(file) if one.HasField("summary") for item in one.summary.update}
+    assert json.loads(summary["auc"]) == job["metrics"]["auc"]
+
+
+def _registered(file: Path) -> dict[str, str]:
+    """The artifacts of a run with their types; each file of them lies where `wandb sync` will look, with the bytes that it expects."""
+    found = wandb_run.artifacts(file)
+    for made in found.values():
+        for entry in made.manifest.contents:
+            data = Path(entry.local_path).read_bytes()
+            assert hashlib.md5(data, usedforsecurity=False).digest() == base64.b64decode(entry.digest), entry.local_path
+    return {name: made.type for name, made in found.items()}
 
 
 def _token(served: ControlPlane) -> str:

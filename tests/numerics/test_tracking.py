@@ -11,6 +11,7 @@ import pytest
 
 from arc.kit import tracking
 from arc.kit.tracking import Tracking
+from tests.numerics import wandb_run
 
 ABOUT: dict[str, Any] = {"id": "job_1.1", "group": "exp_1", "home": "/w/experiments/exp_1", "config": {"params": {"lr": 1e-3}}}
 
@@ -37,22 +38,6 @@ def _records(path: Path) -> list[bytes]:
         (length,) = struct.unpack_from("<Q", data, at)
         found.append(data[at + 12 : at + 12 + length])
         at += 16 + length
-    return found
-
-
-def _log(path: Path) -> list[bytes]:
-    """The records of a run of W&B: after 7 bytes, a log in the format of LevelDB (blocks of 32 KB; checksum, length, kind)."""
-    data, at, found, open_ = path.read_bytes(), 7, [], b""
-    while at + 7 <= len(data):
-        if (left := 32768 - at % 32768) < 7:
-            at += left
-            continue
-        length, kind = struct.unpack_from("<HB", data, at + 4)
-        open_ += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # a whole record, or the last part of one
-            found.append(open_)
-            open_ = b""
     return found
 
 
@@ -83,8 +68,6 @@ def test_event_files_hold_every_point(tmp_path: Path) -> None:
 
 def test_an_offline_run_holds_config_curve_result_and_artifacts(tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed: pip install 'arc-control[tracking]'")
-    from wandb.proto.wandb_internal_pb2 import Record
-
     said = Said()
     run = Tracking(tmp_path, ["wandb"], about=ABOUT, log=said, patience_s=60)
     for step in range(1, 6):
@@ -100,7 +83,7 @@ def test_an_offline_run_holds_config_curve_result_and_artifacts(tmp_path: Path) 
     name = folder.name
     folder = folder.rename(tmp_path / "elsewhere")  # as it is when the attempt is published
     (file,) = folder.glob("*.wandb")
-    records = [Record.FromString(data) for data in _log(file)]
+    records = wandb_run.records(file)
     history = [
         {item.key or item.nested_key[0]: json.loads(item.value_json) for item in one.history.item}
         for one in records
@@ -109,8 +92,8 @@ def test_an_offline_run_holds_config_curve_result_and_artifacts(tmp_path: Path) 
     assert [row["train_loss"] for row in history] == [1 / step for step in range(1, 6)]
     config = {item.key: json.loads(item.value_json) for one in records if one.HasField("run") for item in one.run.config.update}
     assert config["params"] == {"lr": 1e-3}
-    (made,) = [one.artifact for one in records if one.HasField("artifact")]
-    assert (made.name, made.type) == ("exp_1.model.safetensors", "model")
+    ((called, made),) = wandb_run.artifacts(file).items()
+    assert (called, made.type) == ("exp_1.model.safetensors", "model")
     (file_of,) = made.manifest.contents
     assert (file_of.path, file_of.size) == ("model.safetensors", 7)
     assert base64.b64decode(file_of.digest) == hashlib.md5(b"weights", usedforsecurity=False).digest()
