@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 from arc.core.errors import Conflict, PermanentError
-from arc.core.proposal import Proposal, ProposalStatus, Use
-from arc.core.study import Record, StudyLink
+from arc.core.proposal import Ballot, Proposal, ProposalStatus, Use
+from arc.core.study import Record
 from arc.research import deciding, generator, racing, steps, stopping, summary
 from arc.research.desk import Desk, Training
+from arc.research.language.writer import Writer
 from arc.research.memory import Memory
 from arc.research.scientist import Learned
 from arc.research.seeds import drawn
@@ -24,19 +25,19 @@ from arc.research.view import Directive, Standing, View
 
 LAPS = 100  # of the races of one cycle, at most
 Learn = Callable[[View], Learned | None]
-Write = Callable[[View, Directive], tuple[list[Proposal], int, int]]  # proposals of a language model, and the tokens and calls they took
 
 
 class Campaign:
     """One study, carried on from wherever its records end."""
 
-    def __init__(self, desk: Desk, memory: Memory, base: dict[str, Any], *, learn: Learn, write: Write | None = None) -> None:
-        """`base` are the params of the recipe that no configuration touches; `learn` fits the world model; `write` asks a language model."""
+    def __init__(self, desk: Desk, memory: Memory, base: dict[str, Any], *, learn: Learn, language: Writer | None = None) -> None:
+        """`base` are the params of the recipe that no configuration touches; `learn` fits the world model; `language` is the language model, if there is one."""
         self._desk = desk
         self.memory = memory
         self._base = base
         self._learn = learn
-        self._write = write
+        self._learned: tuple[int, Learned | None] = (-1, None)  # of how many experiments, and what
+        self._language = language
         for record in desk.records():
             memory.apply(record)
 
@@ -51,6 +52,22 @@ class Campaign:
         self._race(cycle, final=True)
         record = self._step("end", cycle, lambda view: Record(key="end", cycle=view.cycle, state="finished"))
         return record.summary or {}
+
+    def some(self, cycles: int, *, decide_only: bool = False) -> None:
+        """At most `cycles` more cycles; with `decide_only` the next one is decided and not carried out. What was left open is carried out first."""
+        self.measure_baseline()
+        cycle = 1
+        while f"c{cycle:04d}.learn" in self.memory.records:
+            self._race(cycle)
+            cycle += 1
+        for _ in range(cycles):
+            if f"c{cycle:04d}.directive" not in self.memory.records and not self._goes_on(cycle):
+                return
+            self.decide(cycle)
+            if decide_only:
+                return
+            self.carry_out(cycle)
+            cycle += 1
 
     def measure_baseline(self) -> None:
         """Cycle 0: the baseline on its seeds; PermanentError when fewer than two of them give a value."""
@@ -71,7 +88,7 @@ class Campaign:
         self._step(f"c{cycle:04d}.directive", cycle, steps.directed)
         directive = self.memory.directives[-1]
         self._step(f"c{cycle:04d}.propose", cycle, lambda view: self._proposed(view, directive))
-        self._step(f"c{cycle:04d}.vote", cycle, lambda view: deciding.vote(view, directive, self._learn(view), outside=self._desk.ballots))
+        self._step(f"c{cycle:04d}.vote", cycle, lambda view: self._voted(view, directive))
         if self.memory.study.spec.mode == "supervised":
             self._step(f"c{cycle:04d}.approval", cycle, self._approved_by_people)
         return self.memory.approved(cycle)
@@ -127,11 +144,23 @@ class Campaign:
         return steps.planned(view, found, seeds, key)
 
     def _proposed(self, view: View, directive: Directive) -> Record:
-        written, tokens, calls = self._write(view, directive) if self._write is not None else ([], 0, 0)
-        record = deciding.propose(
-            view, directive, self._learn(view), offered=[steps.adopted(view, one) for one in self._desk.offered()], written=written
-        )
-        return record.model_copy(update={"tokens": tokens, "calls": calls})
+        written = self._language.propose(view, directive) if self._language is not None else []
+        offered = [steps.adopted(view, one) for one in self._desk.offered()]
+        return self._paid(deciding.propose(view, directive, self._model(view), offered=offered, written=written))
+
+    def _voted(self, view: View, directive: Directive) -> Record:
+        def review(proposal: Proposal, role: str) -> Ballot | None:
+            return self._language.review(view, directive, proposal, role) if self._language is not None else None
+
+        return self._paid(deciding.vote(view, directive, self._model(view), outside=self._desk.ballots, review=review))
+
+    def _paid(self, record: Record) -> Record:
+        """The record with what the language model took for it, and why it was silent where it was."""
+        if self._language is None:
+            return record
+        spent = self._language.take()
+        said = [steps.silent(record, self.memory.study.id, why) for why in dict.fromkeys(spent.silent)]
+        return record.model_copy(update={"tokens": spent.tokens, "calls": spent.calls, "decisions": (*record.decisions, *said)})
 
     def _approved_by_people(self, view: View) -> Record:
         """Wait until people decided on every proposal that the council would carry out."""
@@ -146,12 +175,7 @@ class Campaign:
         """Run every training that is not there yet, `max_concurrent` at once, and wait for all; stops asking when a budget is used up."""
         known = {(one.proposal_id, one.seed, one.use) for one in self._desk.history() if one.status not in ("running", "queued")}
         queue = [
-            Training(
-                key=f"c{cycle:04d}.{use}.{proposal.proposal_id}.{seed}",
-                link=StudyLink(study=self.memory.study.id, cycle=cycle, proposal_id=proposal.proposal_id, use=use),
-                params=generator.params(config, self._base),
-                seed=seed,
-            )
+            Training.of(proposal, generator.params(config, self._base), seed, study=self.memory.study.id, cycle=cycle, use=use)
             for proposal, config, seeds, use in wanted
             for seed in seeds
             if (proposal.proposal_id, seed, use) not in known
@@ -172,9 +196,19 @@ class Campaign:
     def _config(self, proposal: Proposal) -> dict[str, Any]:
         return generator.generate(self.memory.space, self._view(proposal.cycle).baseline, dict(proposal.changes))
 
+    def view(self) -> View:
+        """What the agents would see now."""
+        return self._view(max((record.cycle for record in self.memory.records.values()), default=0))
+
     def _view(self, cycle: int) -> View:
         over = [one for one in self._desk.history() if one.status not in ("running", "queued")]
         return self.memory.view(cycle, over, self._desk.machine())
+
+    def _model(self, view: View) -> Learned | None:
+        """What the experiments of a view teach; between two experiments nothing new is learned."""
+        if self._learned[0] != len(view.observations):
+            self._learned = (len(view.observations), self._learn(view))
+        return self._learned[1]
 
     def _goes_on(self, cycle: int) -> bool:
         """Whether no stop rule holds; one that does is recorded, so that what the last race changes cannot take it back."""

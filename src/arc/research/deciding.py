@@ -30,6 +30,13 @@ from arc.research.view import Directive, View
 PROBE = "constraint:"  # what the parent of a probe begins with; the id of the constraint follows
 
 
+Review = Callable[[Proposal, str], Ballot | None]  # the ballot of a language model in the name of a role; None leaves it to the algorithm
+
+
+def _nobody(_: Proposal, __: str) -> Ballot | None:
+    return None
+
+
 @dataclass
 class Argument:
     """What is said and decided in one vote, as it grows."""
@@ -78,12 +85,14 @@ def propose(
     )
 
 
-def vote(view: View, directive: Directive, model: Learned | None, *, outside: Callable[[str], Sequence[Ballot]]) -> Record:
+def vote(
+    view: View, directive: Directive, model: Learned | None, *, outside: Callable[[str], Sequence[Ballot]], review: Review = _nobody
+) -> Record:  # fmt: skip
     """The ballots, counts, vetoes and the resulting status of each proposal of the cycle; at most `per_cycle` are approved."""
     argument = Argument()
     scored: list[tuple[float, Proposal]] = []
     for proposal in [one for one in view.proposals if one.cycle == view.cycle and one.status is ProposalStatus.PROPOSED]:
-        outcome, score = _settle(view, directive, model, proposal, argument, outside)
+        outcome, score = _settle(view, directive, model, proposal, argument, outside, review)
         if outcome is not None:
             scored.append((score, outcome))
     scored.sort(key=lambda pair: (not _is_probe(pair[1]), -pair[0], -_upper(view, pair[1]), pair[1].proposal_id))
@@ -127,12 +136,12 @@ def ballots(view: View, directive: Directive, model: Learned | None, proposal: P
 
 
 def _settle(
-    view: View, directive: Directive, model: Learned | None, proposal: Proposal, argument: Argument, outside: Callable[[str], Sequence[Ballot]]
+    view: View, directive: Directive, model: Learned | None, proposal: Proposal, argument: Argument, outside: Callable[[str], Sequence[Ballot]], review: Review
 ) -> tuple[Proposal | None, float]:  # fmt: skip
     """The proposal, or its revision, when it was approved; its score."""
-    cast = [*ballots(view, directive, model, proposal), *outside(proposal.proposal_id)]
-    argument.ballots += cast[: len(cast) - len(outside(proposal.proposal_id))]
-    counted = council.count(cast, strategy=view.spec.strategy)
+    ours = _spoken(ballots(view, directive, model, proposal), proposal, review)
+    argument.ballots += ours
+    counted = council.count([*ours, *outside(proposal.proposal_id)], strategy=view.spec.strategy)
     argument.decisions += _counted(view, proposal, counted)
     if _vetoed(view, proposal, argument):
         return None, counted.score
@@ -168,6 +177,11 @@ def _revised(
         argument.proposals.append(smaller.model_copy(update={"status": ProposalStatus.REJECTED}))
         return None, counted.score
     return smaller, counted.score
+
+
+def _spoken(cast: list[Ballot], proposal: Proposal, review: Review) -> list[Ballot]:
+    """The ballots, those of roles that a language model backs replaced by what it says."""
+    return [review(proposal, one.agent) or one for one in cast]
 
 
 def _vetoed(view: View, proposal: Proposal, argument: Argument) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arc.core.proposal import Ballot, Observation, Proposal
+from arc.core.proposal import Ballot, Observation, Proposal, Use
 from arc.core.study import Record, Study, StudyLink
 from arc.research.view import Machine
 
@@ -22,6 +22,15 @@ class Training:
     link: StudyLink
     params: dict[str, Any]  # of the recipe, nested
     seed: int
+
+    @classmethod
+    def of(
+        cls, proposal: Proposal, params: dict[str, Any], seed: int, *, study: str, cycle: int | None = None, use: Use = "search"
+    ) -> "Training":
+        """The training of a proposal with a seed, in the cycle that proposed it unless another is given."""
+        at = proposal.cycle if cycle is None else cycle
+        link = StudyLink(study=study, cycle=at, proposal_id=proposal.proposal_id, use=use)
+        return cls(f"c{at:04d}.{use}.{proposal.proposal_id}.{seed}", link, params, seed)
 
 
 class Desk(Protocol):

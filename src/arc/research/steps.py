@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from arc.core.errors import NotFound
 from arc.core.proposal import Constraint, Decision, Observation, Proposal
+from arc.core.space import digest
 from arc.core.study import Record
 from arc.research import constraints, deciding, director, evidence, generator, racing
 from arc.research.memory import Memory
+from arc.research.results import standings
 from arc.research.view import View
 
 
@@ -122,6 +125,29 @@ def race_over(view: View, memory: Memory, key: str) -> Record:
     why = f"nobody is left to race; {len(gone)} configurations can no longer matter" if gone else "nobody is left to race"
     said = _decision(view, "race", why=why, actor="evidence")
     return Record(key=key, cycle=view.cycle, decisions=(said,), memo={"over": True, "settled": gone})
+
+
+def by_hand(view: View, memory: Memory, config: dict[str, Any], why: str) -> Record:
+    """The baseline moved by a person, to a configuration that was measured in full; NotFound for one that was not."""
+    searched = {name: value for name in view.space.parameters if (value := generator.at(config, name)) is not None}
+    wanted = {name: searched[name] for name in view.space.active(searched) if name in searched}
+    found = standings(view.observations, view.metric).get(digest(wanted))
+    if found is None:
+        raise NotFound("this study has measured no such configuration in full", field="config", value=str(wanted)[:200])
+    standing = {
+        "proposal_id": found.proposal_id,
+        "config": found.config,
+        "values": {str(seed): value for seed, value in found.values.items()},
+    }
+    said = _decision(
+        view, "incumbent", f"{why}: no test stands behind it", actor="a person", proposal_id=found.proposal_id, rules=("by hand",)
+    )
+    return Record(key=f"by-hand.{len(memory.records)}", cycle=view.cycle, decisions=(said,), memo={"incumbent": standing})
+
+
+def silent(record: Record, study: str, why: str) -> Decision:
+    """A language model that was asked and said nothing usable; the algorithm took its place."""
+    return Decision(study=study, cycle=record.cycle, kind="note", why=f"the language model said nothing usable: {why}", actor="language")
 
 
 def stopped(view: View, rule: str, why: str) -> Record:
