@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from arc.core.errors import ArcError, BadData, BrokenCheckpoint, Cancelled, InvalidSpec
 from arc.data import manifest
 from arc.fundus import classify, segment, segment_losses, segmenter_file
+from arc.fundus.augment_spec import AugmentPolicy
 from arc.fundus.classify_spec import ClassifyParams
 from arc.fundus.losses import lovasz
 from arc.fundus.segment_spec import SegmentParams
@@ -83,9 +84,7 @@ def test_every_loss_optimiser_and_schedule_comes_back(tmp_path: Path, folder: Pa
 
 @pytest.mark.parametrize("model", ["unet", "attention_unet"])
 def test_with_amp_ema_schedule_and_augmentation_on_each_network_comes_back(tmp_path: Path, folder: Path, model: str) -> None:
-    effects = ("flip", "rotate", "crop", "elastic_transform", "grid_distortion", "brightness", "contrast", "gamma", "gaussian_blur",
-               "gaussian_noise", "coarse_dropout")  # fmt: skip
-    everything = {name: {"probability": 0.7} for name in effects}
+    everything = {name: {"probability": 0.7} for name in AugmentPolicy.model_fields}
     more = {"precision": "bf16", "ema_decay": 0.9, "schedule": "plateau", "schedule_epochs": 1, "accumulate": 2, "dropout": 0.1}
     comes_back(tmp_path, folder, SMALL | more | {"model": model, "augmentation": everything, "batch_size": 3}, stop_at=3)
 
