@@ -95,7 +95,7 @@ class ClassifyParams(LossOptions):
 
 CLASSIFY = RecipeSpec(
     name="fundus.classify",
-    version="1",
+    version="2",  # photographs are changed by the policy that the segmenter has
     params=ClassifyParams,
     title="Train a classifier of glaucoma on fundus photographs",
     purpose="train",
