@@ -185,7 +185,12 @@ def test_the_report_is_one_file_that_says_what_it_does_not_show(tmp_path: Path, 
         "arc demo --seed 1",
         "patients are few",
         "data:image/jpeg;base64,",
-        "Calibration",
+        "Reliability",
+        "Decision curve",
+        "Its worst mistakes",
+        "Evaluation card",
+        "The dataset does not record: camera",
+        "arc run --config config.yaml",
         "small_cnn",
     ):
         assert words in page

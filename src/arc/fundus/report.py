@@ -5,34 +5,22 @@ choice of words. The verdict looks at the lower bound of the interval, not at th
 says what the report does not show. No photograph of the dataset is read: the pictures come with the evaluation.
 """
 
-import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from arc.core.errors import BadData
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.fundus import explain_page, findings, report_masks
+from arc.fundus import report_classes, report_masks
 from arc.fundus.evaluate import summary
 from arc.fundus.spec import ReportParams
-from arc.kit import figures, report
-from arc.kit.report import Code, Facts, Figure, ImageGrid, Number, Report, Section, Table, Text, Tile
+from arc.kit import report
+from arc.kit.report import Code, Facts, Report, Section, Table, Text
 
-_KINDS = {
-    "right": ("Right, and sure of it", "good"),
-    "wrong": ("Wrong, and sure of it", "bad"),
-    "uncertain": ("Nearest to the threshold", "plain"),
-}
-_NUMBERS = (
-    ("auc", "AUC"),
-    ("accuracy", "accuracy"),
-    ("sensitivity", "sensitivity"),
-    ("specificity", "specificity"),
-    ("precision", "precision"),
-    ("f1", "F1"),
-)
 _DATASET = (
     ("dataset", "name"),
     ("source", "source"),
@@ -57,41 +45,22 @@ def run(ctx: RunContext, params: ReportParams) -> Done:
                 raise BadData("an explanation is of a classifier, and a segmenter was judged", field="explanation")
             made = _of_masks(ctx, params, config, common)
         else:
-            made = compose(params, config=config, explanation=explanation, **common)
+            made = _of_classes(params, config, explanation, common)
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"the inputs do not fit together: {type(error).__name__} {error}", field="evaluation") from error
     ctx.save("report.html", "report", lambda path: report.write(path, made))
     return Done(result={"report": "report.html", "verdict": made.verdict})
 
 
-def compose(
-    params: ReportParams,
-    *,
-    history: Mapping[str, Any],
-    config: Mapping[str, Any],
-    evaluation: Mapping[str, Any],
-    samples: Mapping[str, Any],
-    dataset: Mapping[str, Any],
-    explanation: Mapping[str, Any],
-) -> Report:
-    """The report as a value, from what the other recipes left; BadData for the explanation of another model."""
-    verdict, tone = findings.verdict(evaluation)
-    metrics = evaluation["metrics"]
-    numbers = [
-        Number(label, metrics[name]["value"], metrics[name]["low"], metrics[name]["high"], metrics[name]["note"])
-        for name, label in _NUMBERS
-    ]
-    sections = [_judgement(evaluation), _pictures(samples), *_explanation(explanation, evaluation)]
-    sections += [_training(history), *_how(params, config, dataset, evaluation)]
-    return Report(
-        title=params.title,
-        verdict=verdict,
-        tone=tone,
-        subtitle=findings.subtitle(evaluation),
-        numbers=numbers,
-        sections=[section for section in sections if section.blocks],
-        not_shown=[*(explain_page.not_shown(explanation) if explanation else []), *findings.not_shown(evaluation, dataset)],
+def _of_classes(params: ReportParams, config: Mapping[str, Any], explanation: Mapping[str, Any], common: Mapping[str, Any]) -> Report:
+    """The report of a classifier (`arc.fundus.report_classes`)."""
+    dataset, evaluation = common["dataset"], common["evaluation"]
+    return report_classes.compose(
+        params.title,
+        explanation=explanation,
+        how=_how(params, config, dataset, evaluation),
         footer=_footer(config, dataset, evaluation),
+        **common,
     )
 
 
@@ -109,109 +78,32 @@ def _of_masks(ctx: RunContext, params: ReportParams, config: Mapping[str, Any], 
 
 def _how(params: ReportParams, config: Mapping[str, Any], dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[Section]:
     """The dataset, the configuration, and the command that repeats it."""
-    repeat = [Section("Repeat it", [Code(params.command)])] if params.command else []
-    return [_dataset(dataset, evaluation), _configuration(config), *repeat]
+    return [_dataset(dataset, evaluation), _configuration(config), _repeat(params, config)]
+
+
+def _repeat(params: ReportParams, config: Mapping[str, Any]) -> Section:
+    """The command that repeats the training, with the file it reads; equal parameters, inputs, seed and threads give an equal curve on a CPU."""
+    begun = config.get("began_with") or {}
+    inputs = {"dataset": config["dataset"]["ref"]} | {one["input"]: f"artifact:{one['digest']}" for one in config.get("members", ())}
+    if begun and config["params"].get("weights") != "hub":
+        inputs["weights"] = begun["source"]
+    file = {"recipe": config["recipe"], "params": config["params"], "inputs": inputs, "seed": config["seed"], "threads": config["threads"]}
+    if config["simulated"]:  # repeated from this file it must not become a result
+        file["dummy_mode"] = True
+    blocks = [
+        Code("arc run --config config.yaml", "Repeats the training, in the workspace that has its inputs"),
+        Code(
+            yaml.safe_dump(file, sort_keys=True, allow_unicode=True).rstrip(),
+            "config.yaml, as it also lies in the folder config of the experiment",
+        ),
+    ]
+    if params.command:
+        blocks.insert(0, Code(params.command, "Repeats all of it, this page too"))
+    return Section("Repeat it", blocks)
 
 
 def _footer(config: Mapping[str, Any], dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[str]:
     return [f"model {str(evaluation['model']['digest'])[:12]}", f"dataset {str(dataset.get('digest'))[:12]}", f"seed {config['seed']}"]
-
-
-def _judgement(evaluation: Mapping[str, Any]) -> Section:
-    """ROC, confusion, calibration and the table of every number."""
-    roc, metrics = evaluation["roc"], evaluation["metrics"]
-    (tn, fp), (fn, tp) = evaluation["confusion"]
-    area = metrics["auc"]
-    known = None not in (area["value"], area["low"], area["high"])
-    at = (fp / (fp + tn), tp / (tp + fn), "threshold") if fp + tn and tp + fn else None
-    drawn = figures.roc(roc["fpr"], roc["tpr"], name="roc", auc=(area["value"], area["low"], area["high"]) if known else None, point=at)
-    bins = [found for found in evaluation["calibration"] if found["observed"]["n"]]
-    calibration = figures.calibration(
-        [found["predicted"] for found in bins],
-        [found["observed"]["value"] for found in bins],
-        low=[found["observed"]["low"] for found in bins],
-        high=[found["observed"]["high"] for found in bins],
-        counts=[found["observed"]["n"] for found in bins],
-        name="calibration",
-    )
-    rows = [
-        (name, found["value"], found["low"], found["high"], found["n"], found["method"] + (f"; {found['note']}" if found["note"] else ""))
-        for name, found in metrics.items()
-    ]
-    per_site = [(site, found["value"], found["low"], found["high"], found["n"]) for site, found in evaluation["per_site"].items()]
-    share = f"{100 * evaluation['confidence']:g} %"
-    blocks: list[report.Block] = [
-        Figure(drawn, "ROC", f"{evaluation['n']} photographs; interval {share}"),
-        Figure(
-            figures.confusion([[tn, fp], [fn, tp]], ["normal", "glaucoma"], name="confusion"),
-            "Confusion",
-            f"at the threshold {evaluation['threshold']:.3f} ({evaluation['threshold_from']})",
-        ),
-        Figure(calibration, "Calibration", "does what is called 80 % likely come true in 80 of 100?"),
-        Table(["measure", "value", "low", "high", "n", "interval by"], rows, f"Every number with its {share} interval"),
-    ]
-    if per_site:
-        blocks.append(Table(["site", "AUC", "low", "high", "photographs"], per_site, "AUC within each site"))
-    return Section("How good it is", blocks, "Measured again from the weights, on patients that the training never saw.")
-
-
-def _pictures(samples: Mapping[str, Any]) -> Section:
-    grids = [ImageGrid([_tile(sample) for sample in samples[kind]], title) for kind, (title, _) in _KINDS.items() if samples.get(kind)]
-    return Section("What it looked at", grids, "p is the probability of glaucoma that the model gave.")
-
-
-def _tile(sample: Mapping[str, Any]) -> Tile:
-    right = sample["called"] == sample["label"]
-    caption = f"{sample['label']}, p = {sample['probability']:.2f}"
-    return Tile(
-        base64.b64decode(sample["jpeg"]),
-        caption,
-        alt=f"fundus photograph, {caption}, called {sample['called']}",
-        tone="good" if right else "bad",
-    )
-
-
-def _explanation(explanation: Mapping[str, Any], evaluation: Mapping[str, Any]) -> list[Section]:
-    """Maps and DRI, where an explanation was given."""
-    if not explanation:
-        return []
-    if explanation["model"]["digest"] != evaluation["model"]["digest"]:
-        raise BadData("the explanation is of another model than the evaluation", field="explanation")
-    found = explain_page.section(explanation)
-    said, _ = explain_page.verdict(explanation)
-    return [Section(found.title, [Text(said), *found.blocks], found.intro)]
-
-
-def _training(history: Mapping[str, Any]) -> Section:
-    if "members" in history:
-        return _joined(history["members"])
-    epochs: Sequence[Mapping[str, Any]] = history["epochs"]
-    at = [row["epoch"] for row in epochs]
-    best = (history["best_epoch"], "kept") if history["best_epoch"] else None
-
-    def line(name: str, label: str) -> figures.Curve:
-        return figures.Curve(label, at, [row.get(name) for row in epochs])
-
-    losses = figures.curves(
-        [line("train_loss", "training"), line("val_loss", "validation")], x_label="epoch", y_label="loss", name="loss", mark=best
-    )
-    areas = figures.curves([line("val_auc", "validation")], x_label="epoch", y_label="AUC", name="auc", mark=best)
-    early = " It stopped early." if history["stopped_early"] else ""
-    return Section(
-        "How it was trained",
-        [Figure(losses, "Loss"), Figure(areas, "AUC on validation")],
-        f"{len(epochs)} epochs, {history['steps']} steps; the weights of epoch {history['best_epoch']} were kept.{early}",
-    )
-
-
-def _joined(members: Sequence[Mapping[str, Any]]) -> Section:
-    """What stands for the curves where several trained models were joined."""
-    rows = [(one["seed"], one["val_auc"], one["val_loss"], one["temperature"], one["threshold"], one["digest"][:12]) for one in members]
-    return Section(
-        "How it was trained",
-        [Table(["seed", "AUC on validation", "loss there", "temperature", "threshold", "model"], rows, "Each member alone")],
-        f"{len(rows)} trained models answer as one, with the mean of their probabilities.",
-    )
 
 
 def _dataset(dataset: Mapping[str, Any], evaluation: Mapping[str, Any]) -> Section:

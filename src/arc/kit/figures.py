@@ -169,20 +169,53 @@ def calibration(
     low: Sequence[float | None] | None = None,
     high: Sequence[float | None] | None = None,
     counts: Sequence[int] | None = None,
+    before: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Svg:
-    """Observed frequency against mean predicted probability, a dot a bin, with its interval and its size as area; empty bins are None."""
+    """Observed frequency against mean predicted probability, a dot a bin, with its interval and its size as area; empty bins are None.
+
+    `before` is the same (predicted, observed) before it was mended, drawn quietly.
+    """
     x, y = np.asarray(predicted, dtype=float), np.asarray(observed, dtype=float)
     with mpl.rc_context(_STYLE):
         canvas, axes = _canvas(3.5, 3.4)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
         if low is not None and high is not None:
             axes.vlines(x, np.asarray(low, dtype=float), np.asarray(high, dtype=float), color=ACCENT, alpha=0.45, linewidth=1.4)
+        if before is not None:
+            axes.plot(*before, ".--", color=MUTED, linewidth=1, markersize=4, label="before the temperature")
+            axes.legend(loc="lower right", labelcolor=INK)
         sizes = 18 + 70 * np.asarray(counts) / max(1, *counts) if counts else 30
         there = np.isfinite(x) & np.isfinite(y)
         axes.plot(x[there], y[there], color=ACCENT, linewidth=1, alpha=0.6)
         axes.scatter(x, y, s=sizes, color=ACCENT, linewidth=0, zorder=4)
         _unit_square(axes, "predicted probability", "observed frequency")
         return _svg(canvas, name, f"calibration: {int(np.isfinite(x).sum())} bins of predicted probability against observed frequency")
+
+
+def decision_curve(
+    thresholds: Sequence[float],
+    model: Sequence[float],
+    everyone: Sequence[float],
+    *,
+    name: str,
+    low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None,
+    mark: float | None = None,
+) -> Svg:
+    """Net benefit over threshold probability: of the model, of calling everyone positive, and of no one, which is 0; `mark` is a threshold."""
+    with mpl.rc_context(_STYLE):
+        canvas, axes = _canvas(3.5, 3.4)
+        if low is not None and high is not None:
+            axes.fill_between(thresholds, low, high, color=ACCENT, alpha=0.16, linewidth=0)
+        axes.axhline(0, color=MUTED, linewidth=1)
+        axes.plot(thresholds, everyone, "--", color=MUTED, linewidth=1.2, label="call everyone")
+        axes.plot(thresholds, model, color=ACCENT, label="by the model")
+        if mark is not None:
+            axes.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+        top = max(0.02, *model, *everyone, *(high or ()))
+        axes.set(xlim=(0, 1), ylim=(-0.3 * top, 1.06 * top), xlabel="threshold probability", ylabel="net benefit")
+        axes.legend(loc="upper right", labelcolor=INK)
+        return _svg(canvas, name, "decision curve: net benefit of the model and of calling everyone, over the threshold probability")
 
 
 def agreement(truth: Sequence[float], found: Sequence[float], *, x_label: str, y_label: str, name: str) -> Svg:

@@ -4,7 +4,7 @@ Two photographs of one patient are not two independent observations. Where patie
 has several photographs, every number is resampled by patient; else shares have Wilson's interval and the rest is resampled
 by photograph. The AUC has DeLong's interval, which knows no patients, and beside it one by patient. All numbers share their
 draws (`arc.stats.resampled`). The interval is BCa but for two: the sensitivity at a specificity, which is no smooth function of
-the cases, has percentiles, and the calibration error, which is biased upwards and its draws more so, is reflected.
+the cases, has percentiles, and the calibration error, which is biased upwards and its draws more so, its own (`_calibration`).
 
 The sensitivity at a specificity is read off the curve of the judged cases, with the choice drawn anew each time. What a
 threshold that was chosen elsewhere gives stands under `points`: that one is the promise, the other the ability.
@@ -55,7 +55,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class NetBenefit:
-    """A point of the decision curve: calling positive from a threshold probability on, beside calling everyone positive."""
+    """A point of the decision curve: calling positive from a threshold on, beside calling everyone positive."""
 
     threshold: float
     model: Measure
@@ -124,7 +124,7 @@ def measure_binary(
     groups, many = _groups(cases, patients)
     judged = _Judged(cases, groups, confidence)
     parts: list[tuple[Sequence[str], Statistics]] = [(RANKING, weighted.ranking(cases)), (PROBABILITY, weighted.probability(cases, bins))]
-    parts.append(([_benefit(at) for at in benefit_at], weighted.net_benefit(cases, benefit_at)))
+    parts.append(([f"net benefit at {at}" for at in benefit_at], weighted.net_benefit(cases, benefit_at)))
     thresholds = {"": threshold} | {f"_at_{name}": at for name, at in (points or {}).items()}
     parts += [([name + suffix for name in CALLS], weighted.calls(cases, at)) for suffix, at in thresholds.items()]
     judged.draw(parts, resamples=resamples, seed=seed)
@@ -259,20 +259,20 @@ def _f1_measure(judged: _Judged, threshold: float) -> Measure:
 
 
 def _calibration(judged: _Judged, bins: int) -> Measure:
-    """The calibration error; as it is biased upwards for few cases its interval is reflected, and may lie below it."""
+    """The calibration error: the upper bound reflected; for the lower the quantile of the summed deviations of the gaps, by which the
+    error can differ from the true one at most, is taken off. So 0 lies within for a model that is right about how sure it is."""
     found = judged.drawn("calibration_error", "basic", f"{bins} bins; biased upwards for few cases")
-    low = found.interval.low
-    return found if low is None else Measure(replace(found.interval, low=max(0.0, low)), found.method)
+    if found.interval.low is None or judged.found is None:
+        return found
+    deviations = judged.found.draws[:, judged.columns.index("calibration_deviation")]
+    low = float(found.interval.value or 0.0) - float(np.quantile(deviations, (1 + judged.confidence) / 2))
+    return Measure(replace(found.interval, low=max(0.0, low)), found.method)
 
 
 def _decision(judged: _Judged, benefit_at: Sequence[float]) -> list[NetBenefit]:
-    share = float(judged.cases.truth.mean()) if len(judged.cases) else None
-    everyone = [None if share is None else share - (1 - share) * at / (1 - at) for at in benefit_at]
-    return [NetBenefit(at, judged.drawn(_benefit(at)), value) for at, value in zip(benefit_at, everyone, strict=True)]
-
-
-def _benefit(at: float) -> str:
-    return f"net benefit at {at}"
+    share = float(judged.cases.truth.mean()) if len(judged.cases) else np.nan
+    everyone = [None if np.isnan(share) else share - (1 - share) * at / (1 - at) for at in benefit_at]
+    return [NetBenefit(at, judged.drawn(f"net benefit at {at}"), value) for at, value in zip(benefit_at, everyone, strict=True)]
 
 
 def _groups(cases: Cases, patients: Sequence[Hashable] | None) -> tuple[npt.NDArray[np.int64] | None, int | None]:

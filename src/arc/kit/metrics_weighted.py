@@ -23,7 +23,7 @@ TN, FP, FN, TP = range(4)
 SPECIFICITIES: Final = {"sensitivity_at_specificity_85": 0.85, "sensitivity_at_specificity_95": 0.95}
 RANKING: Final = ("auc", "average_precision", *SPECIFICITIES)
 CALLS: Final = ("accuracy", "sensitivity", "specificity", "precision", "f1", "balanced_accuracy")
-PROBABILITY: Final = ("brier", "log_loss", "calibration_error")
+PROBABILITY: Final = ("brier", "log_loss", "calibration_error", "calibration_deviation")
 LEAST: Final = 1e-7  # probability below which a surprise counts no more: float32 knows no smaller one beside 1
 _ROUNDING: Final = 1e-9  # of sums of weights
 
@@ -103,15 +103,19 @@ def calls(cases: Cases, threshold: float) -> Statistics:
 
 
 def probability(cases: Cases, bins: int) -> Statistics:
-    """The columns PROBABILITY: Brier score, mean surprise in nats, and the expected calibration error over bins of equal width."""
+    """The columns PROBABILITY: Brier score, mean surprise in nats, the expected calibration error over bins of equal width, and how far
+    the gaps of the bins together are from those of all cases."""
     place = np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), cases.said, side="right") - 1, 0, bins - 1)
     gaps = np.eye(bins)[place] * (cases.truth - cases.said)[:, None]
     likely = np.where(cases.truth == 1, cases.said, 1 - cases.said).clip(LEAST)
     errors = np.column_stack([(cases.truth - cases.said) ** 2, -np.log(likely)])
 
+    whole = gaps.sum(axis=0) / max(1, len(cases))
+
     def columns(weights: Floats) -> Floats:
         total = weights.sum(axis=1)[:, None]
-        return np.concatenate([weights @ errors, np.abs(weights @ gaps).sum(axis=1, keepdims=True)], axis=1) / total
+        drawn = weights @ gaps / total
+        return np.column_stack([weights @ errors / total, np.abs(drawn).sum(axis=1), np.abs(drawn - whole).sum(axis=1)])
 
     return columns
 

@@ -22,8 +22,15 @@ def every_figure(word: str) -> list[figures.Svg]:
         figures.roc([0, 0.5, 1], [0, 1, 1], name="roc", auc=(0.75, 0.6, 0.9), point=(0.5, 1.0, word)),
         figures.confusion([[3, 1], [0, 0]], [word, "b"], name="confusion"),
         figures.calibration(
-            [0.2, None, 0.8], [0.1, None, 0.9], name="calibration", low=[0, None, 0.7], high=[0.3, None, 1], counts=[5, 0, 9]
+            [0.2, None, 0.8],
+            [0.1, None, 0.9],
+            name="calibration",
+            low=[0, None, 0.7],
+            high=[0.3, None, 1],
+            counts=[5, 0, 9],
+            before=([0.1], [0.3]),
         ),
+        figures.decision_curve([0.2, 0.5], [0.3, 0.1], [0.2, -0.4], name="decision", low=[0.1, 0], high=[0.4, 0.2], mark=0.3),
     ]
 
 
@@ -94,7 +101,7 @@ def test_ids_are_unique_so_that_drawings_do_not_cut_each_other():
     assert len(ids) == len(set(ids)) > 20
 
 
-@pytest.mark.parametrize("svg", every_figure("a $x$ <b> & 'c'"), ids=["curves", "roc", "confusion", "calibration"])
+@pytest.mark.parametrize("svg", every_figure("a $x$ <b> & 'c'"), ids=["curves", "roc", "confusion", "calibration", "decision"])
 def test_a_drawing_takes_its_colours_from_the_page(svg):
     root = ElementTree.fromstring(svg.markup)
     assert "var(--accent" in svg.markup
