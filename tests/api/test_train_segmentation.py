@@ -28,7 +28,7 @@ def test_every_choice_reaches_the_recipe(admin: httpx.Client) -> None:
     same: dict[str, Any] = {
         "optimizer": "muon", "schedule": "plateau", "schedule_factor": 0.3, "schedule_epochs": 4, "accumulate": 2, "precision": "bf16",
         "loss": "compound", "loss_weights": {"dice": 1.0, "boundary": 0.5}, "label_smoothing": 0.1, "focal_gamma": 1.5, "focal_alpha": 0.6,
-        "positive_weight": 2.0, "tversky_missed": 0.6, "places": 5, "flips": False, "batch_size": 4, "ema_decay": 0.9, "patience": 7,
+        "positive_weight": 2.0, "tversky_missed": 0.6, "places": 5, "flips": True, "batch_size": 4, "ema_decay": 0.9, "patience": 7,
     }  # fmt: skip
     answer = admin.post("/train/segmentation", json={"dataset": "discs", "use_wandb": True} | same)
     assert answer.status_code == 202, answer.text

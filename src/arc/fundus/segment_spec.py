@@ -36,7 +36,7 @@ class SegmentParams(SegmentLossOptions):
         3, ge=1, le=16, description="Most places that are looked at from near where the whole field does not settle where the disc is."
     )
     flips: bool = Field(
-        True, description="Answer with the mean over the square and its three mirror images: four times the work, once trained."
+        False, description="Answer with the mean over the square and its three mirror images: four times the work, once trained."
     )
     epochs: int = Field(90, ge=1, le=100_000, description="Most passes over the training split.")
     batch_size: int | None = Field(
