@@ -41,7 +41,7 @@ def assemble(
     members = [_member(photo, photo.source.patient if known and photo.source.patient else photo.file) for photo in kept]
     splits = split(members, rule, seed=ctx.seed, alike=pairs)
     patients = [member.patient for member in members] if known else together(members, pairs)
-    put([pair for photo, name in zip(kept, splits, strict=True) for pair in _files(photo, folder_of(name, dataset, sealed))], place)
+    put(ctx, [pair for photo, name in zip(kept, splits, strict=True) for pair in _files(photo, folder_of(name, dataset, sealed))], place)
     rows = [(name, _row(photo, patient)) for photo, patient, name in zip(kept, patients, splits, strict=True)]
     facts = Facts(
         dataset=asked.name,

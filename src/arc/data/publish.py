@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from arc.artifacts import tree
 from arc.core.dataset import DatasetVersion
+from arc.core.errors import Cancelled
 from arc.core.inputs import ResolvedInput
 from arc.core.ports import RunContext
 from arc.data import manifest
@@ -25,6 +26,7 @@ from arc.data.manifest import Row
 from arc.data.splits import SPLITS
 
 _WARNINGS_KEPT: Final = 50
+_SAY_EVERY: Final = 256  # files between two looks at whether to stop
 _UNLABELLED: Final = "photographs"  # what is counted where there are no classes
 
 
@@ -100,11 +102,15 @@ def version_folders(ctx: RunContext) -> Iterator[tuple[Path, Path]]:
         raise
 
 
-def put(pairs: Sequence[tuple[str, str]], place: Callable[[str, str], object]) -> None:
-    """`place(source, target)` for each pair of paths, into folders that are made first, each once."""
+def put(ctx: RunContext, pairs: Sequence[tuple[str, str]], place: Callable[[str, str], object]) -> None:
+    """`place(source, target)` for each pair of paths, into folders that are made first, each once; Cancelled when asked to stop."""
     for folder in {target.rpartition("/")[0] for _, target in pairs}:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    for source, target in pairs:
+    for done, (source, target) in enumerate(pairs):
+        if done % _SAY_EVERY == 0:
+            ctx.progress(done, len(pairs), unit="file")
+            if ctx.should_stop():
+                raise Cancelled(f"asked to stop after {done} of {len(pairs)}: file")
         place(source, target)
 
 

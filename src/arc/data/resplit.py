@@ -24,7 +24,9 @@ def run(ctx: RunContext, params: ResplitParams) -> Done:
         names, said = _split(ctx, params, old, known=version_of(given).patients_known)
         ctx.phase("link")
         places = [(source, folder_of(name, dataset, sealed), row) for name, (_, source, row) in zip(names, old, strict=True)]
-        put([(f"{source}/{file}", f"{target}/{file}") for source, target, row in places for file in (row.file, row.mask) if file], link)
+        put(
+            ctx, [(f"{source}/{file}", f"{target}/{file}") for source, target, row in places for file in (row.file, row.mask) if file], link
+        )
         rows = [(name, row) for name, (_, _, row) in zip(names, old, strict=True)]
         result = publish(rows, replace(_facts(ctx, params), warnings=tuple(said)), dataset=dataset, sealed=sealed, threads=ctx.threads)
     return Done(metrics={"images": result["files"]}, result=result)
