@@ -117,7 +117,8 @@ def test_patience_ends_a_training_that_gets_no_better(tmp_path: Path, folder: Pa
 def test_dummy_mode_takes_the_same_path_with_a_tiny_network(tmp_path: Path, folder: Path) -> None:
     ctx = FolderContext(tmp_path / "train", inputs={"dataset": dataset(folder)}, simulated=True)
     assert segment.run(ctx, SegmentParams()).metrics["epochs"] == 1
-    _, judged = judge(tmp_path / "judge", ctx.root / "model.safetensors", folder)
+    inputs = {"model": given(ctx.root / "model.safetensors", digest="e" * 64), "dataset": dataset(folder, sealed=True)}
+    judged = evaluate.run(FolderContext(tmp_path / "judge", inputs=inputs, simulated=True), EvaluateParams())
     assert judged.result["simulated"] is True
 
 
