@@ -49,6 +49,8 @@ BUILTIN: list[Row] = [
     Row("probe.judge", "arc.worker.probe_objective_spec:JUDGE", "arc.worker.probe_objective:judge"),
     Row("probe.objective", "arc.worker.probe_objective_spec:OBJECTIVE", "arc.worker.probe_objective:run"),
     Row("probe.orchestrate", "arc.worker.probe_spec:ORCHESTRATE", "arc.worker.orchestrate:run"),
+    Row("research.selftest", "arc.research.spec:SELFTEST", "arc.research.run:test_rules"),
+    Row("research.study", "arc.research.spec:STUDY", "arc.research.run:run"),
 ]
 
 

@@ -129,6 +129,18 @@ def test_a_study_whose_job_failed_has_failed_and_goes_on_with_a_new_one(studying
         assert arc.studies.get(study.id).state is StudyState.PAUSED
 
 
+def test_a_study_is_run_by_hand_without_a_job(studying: Studying) -> None:
+    study = studying.create()
+    with studying.client() as arc:
+        begun = arc.studies.start(study.id, by_hand=True)
+        assert (begun.state, begun.job_id) == (StudyState.RUNNING, None)
+        assert arc.studies.record(study.id, Record(key="c0001.directive", cycle=1))
+        assert arc.studies.pause(study.id).state is StudyState.PAUSED
+        again = arc.studies.resume(study.id)
+        assert (again.state, again.job_id) == (StudyState.RUNNING, None)
+        assert arc.jobs.submit(training(study)).experiment_id
+
+
 def test_the_budget_of_experiments_is_a_wall_with_a_reserve_behind_it(studying: Studying) -> None:
     study = studying.begin()
     with studying.client() as arc:
@@ -236,6 +248,7 @@ def test_an_attempt_reads_and_writes_the_study_it_runs_and_no_other(studying: St
         assert [one.status for one in attempt.studies.history(mine.id)] == ["queued", "queued"]
         assert attempt.experiments.get(str(made.experiment_id)).study == mine.id
         assert attempt.jobs.get(by_hand.id).id == by_hand.id
+        assert attempt.recipes.get("probe.objective").judged_by == "probe.judge"
         assert attempt.studies.proposal(f"{mine.id}-p1").proposer == "explorer"
         for read in (
             lambda: attempt.studies.get(other.id),

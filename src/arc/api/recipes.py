@@ -9,6 +9,7 @@ from arc import catalog
 from arc.api.routing import ArcRoute, House, Name, viewer
 from arc.core.errors import RecipeBroken
 from arc.core.recipe import Needs, Purpose, RecipeSpec
+from arc.core.space import Space
 
 router = APIRouter(route_class=ArcRoute, tags=["recipes"])
 
@@ -50,6 +51,8 @@ class RecipeView(BaseModel):
     inputs: dict[str, InputView]
     outputs: dict[str, str] = Field(description="Output name to kind of artifact.")
     makes_experiment: bool
+    judged_by: str = Field(description="The recipe that measures its model; empty when none does.")
+    search: Space | None = Field(description="What a study may change about it; null when it does not say.")
 
 
 @router.get("/recipes", **viewer)
@@ -88,4 +91,6 @@ def _view(spec: RecipeSpec) -> RecipeView:
         inputs=inputs,
         outputs=dict(spec.outputs),
         makes_experiment=spec.makes_experiment,
+        judged_by=spec.judged_by,
+        search=spec.search,
     )

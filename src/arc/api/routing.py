@@ -27,7 +27,7 @@ from arc.core.errors import Forbidden, NotFound
 ROLE = "x-role"
 PUBLIC = "public"
 _OF_ORCHESTRATORS = frozenset(  # whether a study is its own, is asked behind them
-    {("POST", "/jobs"), ("POST", "/studies/{study_id}/records"), ("POST", "/studies/{study_id}/summary")}
+    {("POST", "/jobs"), ("POST", "/studies/{study_id}/records"), ("POST", "/studies/{study_id}/summary"), ("GET", "/recipes/{name}")}
 )
 Declaration = dict[str, Any]
 

@@ -75,7 +75,16 @@ class Said(BaseModel):
     value: Any
 
 
-@router.post("/studies", **operator, status_code=201)
+class CyclesWanted(BaseModel):
+    """How much of a study is run."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    cycles: int = Field(1, ge=1, le=10_000, description="Cycles, at most.")
+    decide_only: bool = Field(False, description="Decide the next cycle (directive, proposals, ballots) and train nothing of it.")
+
+
+@router.post("/studies", **operator)
 def create_study(wanted: Annotated[StudySpec, strictly(StudySpec)], house: House, asker: Asker) -> Study:
     """Ask for a study. It is checked and frozen, and begins when it is started."""
     return _clean(house.studies.create(wanted, actor=asker.name))
@@ -100,9 +109,20 @@ def show_study(study_id: StudyId, house: House) -> Study:
 
 
 @router.post("/studies/{study_id}/start", **operator)
-def start_study(study_id: StudyId, house: House, asker: Asker) -> Study:
+def start_study(
+    study_id: StudyId,
+    house: House,
+    asker: Asker,
+    by_hand: Annotated[bool, Query(description="Submit no job: a program of yours decides, step by step.")] = False,
+) -> Study:
     """Submit the job that runs the study; a study that runs already goes on."""
-    return _clean(house.studies.start(study_id, actor=asker.name))
+    return _clean(house.studies.start(study_id, actor=asker.name, by_hand=by_hand))
+
+
+@router.post("/studies/{study_id}/cycles", **operator)
+def run_cycles(study_id: StudyId, wanted: CyclesWanted, house: House, asker: Asker) -> Study:
+    """Run some cycles of a study that does not run, or decide the next one and train nothing of it; its job is `job_id`."""
+    return _clean(house.studies.some(study_id, cycles=wanted.cycles, decide_only=wanted.decide_only, actor=asker.name))
 
 
 @router.post("/studies/{study_id}/pause", **operator)

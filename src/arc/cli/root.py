@@ -31,6 +31,7 @@ from arc.cli import (
     script,
     serve,
     settings,
+    study,
     submit,
     tokens,
     train,
@@ -74,7 +75,7 @@ app = typer.Typer(
 )
 for _panel, _parts in (
     ("Start", (demo, serve, doctor)),
-    ("Work", (data, submit, train, train_segmentation, run, script, evaluate, explain, jobs, experiments, leases)),
+    ("Work", (data, submit, train, train_segmentation, run, script, evaluate, explain, jobs, experiments, study, leases)),
     ("Look up and set up", (recipes, settings, tokens)),
 ):
     for _part in _parts:

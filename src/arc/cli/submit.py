@@ -1,9 +1,9 @@
 """`arc submit`: any recipe as a job."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from arc.cli.follow import watch_to_end
 from arc.cli.options import Json, Parameters, Seed, Wait, Workspace, examples, settings_of
@@ -13,6 +13,7 @@ from arc.cli.values import pairs, params
 from arc.core.errors import InvalidSpec
 from arc.core.job import JobRequest
 
+N = TypeVar("N", bound=BaseModel)
 Level = Literal["CRITICAL", "HIGH", "NORMAL", "LOW"]
 Urgency = Annotated[Level, typer.Option("--priority", case_sensitive=False, help="First in, first out within one priority.")]
 
@@ -67,8 +68,13 @@ def submit(
 
 def job_request(**fields: Any) -> JobRequest:
     """The request with these fields; InvalidSpec names the first wrong one and its value."""
+    return noun_of(JobRequest, **fields)
+
+
+def noun_of(kind: type[N], **fields: Any) -> N:
+    """A noun with these fields, as they were typed; InvalidSpec names the first wrong one and its value."""
     try:
-        return JobRequest(**fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])

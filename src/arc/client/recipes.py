@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from arc.client.http import Http
 from arc.client.views import noun
 from arc.core.recipe import Needs, RecipeSpec
+from arc.core.space import Space
 
 
 class RecipeLine(BaseModel):
@@ -47,6 +48,8 @@ class RecipeCard(BaseModel):
     inputs: dict[str, InputCard]
     outputs: dict[str, str]  # output name -> kind of artifact
     makes_experiment: bool
+    judged_by: str = ""  # the recipe that measures its model
+    search: Space | None = None  # what a study may change about it
 
     @classmethod
     def of(cls, spec: RecipeSpec) -> "RecipeCard":
@@ -65,6 +68,8 @@ class RecipeCard(BaseModel):
             inputs=inputs,
             outputs=dict(spec.outputs),
             makes_experiment=spec.makes_experiment,
+            judged_by=spec.judged_by,
+            search=spec.search,
         )
 
 

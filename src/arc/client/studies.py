@@ -39,9 +39,14 @@ class StudyCalls:
         """A page of studies, newest first."""
         return page_of(Study, self._http.get("/studies", params={"recipe": recipe, "limit": limit, "cursor": cursor}))
 
-    def start(self, study_id: str) -> Study:
-        """Submit the job that runs the study; one that runs already goes on. Conflict when it was paused or is over."""
-        return self._change(study_id, "start")
+    def start(self, study_id: str, *, by_hand: bool = False) -> Study:
+        """Submit the job that runs the study, or with `by_hand` none: then your program decides. Conflict when it was paused or is over."""
+        return noun(Study, self._http.send("POST", _path(study_id, "start"), params={"by_hand": by_hand}, harmless=True))
+
+    def cycles(self, study_id: str, cycles: int = 1, *, decide_only: bool = False) -> Study:
+        """Run some cycles of a study that does not run, or only decide the next; Conflict when it runs, is held or is over."""
+        body = {"cycles": cycles, "decide_only": decide_only}
+        return noun(Study, self._http.send("POST", _path(study_id, "cycles"), body=body))
 
     def pause(self, study_id: str) -> Study:
         """Submit nothing more and hold what has not begun; what runs goes on. Conflict when it has not begun or is over."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
 
 from arc.core.space import Config, Space
 from arc.research.acquisition import Acquisition, Score, score
@@ -45,29 +46,42 @@ def suggest(
 
     Equal arguments give equal answers. `model` may be older than the trials: it takes the newer ones in. Without it one is fitted, in seconds.
     """
-    encoder = Encoder(space)
+    with threadpool_limits(1, user_api="blas"):
+        model = (model or WorldModel.fit(space, trials, seed=seed)).updated(trials)
+        encoder = model.encoder
+        chosen = _chosen(model, trials, count, seed, encoder.snapped(encoder.units(pending)), allowed, acquisition)
+        return _told(encoder.configs(chosen), model)
+
+
+def _chosen(
+    model: WorldModel,
+    trials: Sequence[Trial],
+    count: int,
+    seed: int,
+    pending: np.ndarray,
+    allowed: Callable[[Config], bool],
+    kind: Acquisition,
+) -> np.ndarray:
+    """(up to count, parameters): the unit rows to try, one after the other."""
+    encoder = model.encoder
     tried = encoder.snapped(encoder.units([trial.config for trial in trials]))
-    waiting = encoder.snapped(encoder.units([*pending, *(trial.config for trial in trials if trial.value is None and not trial.failed)]))
-    field = _Field(encoder, allowed, {*keys(tried), *keys(waiting)}, seed)
-    early = 2 * len(encoder.names) + 2 - len(tried) - len(pending)
-    if model is None:
-        model = WorldModel.fit(space, trials, seed=seed) if trials else WorldModel.fit(space, (), seed=seed)
-    model = model.updated(trials)
-    known = tried[[trial.value is not None and not trial.failed for trial in trials]] if trials else tried
+    measured = np.array([trial.value is not None and not trial.failed for trial in trials], dtype=bool)
+    flying = np.array([trial.value is None and not trial.failed for trial in trials], dtype=bool)
+    known, waiting = tried[measured], np.concatenate([pending, tried[flying]])
+    field = _Field(encoder, allowed, {*keys(tried), *keys(pending)}, seed)
+    asked = len(tried) + len(pending)
     chosen = np.empty((0, len(encoder.names)))
     for number in range(count):
-        if number < early or len(known) < 2:
-            picked = _scattered(field, model, skip=len(tried) + len(pending) + number)
+        if asked + number < 2 * len(encoder.names) + 2 or len(known) < 2:
+            picked = _scattered(field, model, skip=asked + number)
         else:
-            rng = np.random.default_rng([seed, len(tried), number])
-            picked = _searched(
-                field, score(model, known, np.concatenate([waiting, chosen]), kind=acquisition, rng=rng), _best(model, known), rng
-            )
+            rng = np.random.default_rng([seed, asked, number])
+            picked = _searched(field, score(model, known, np.concatenate([waiting, chosen]), kind=kind, rng=rng), _best(model, known), rng)
         if picked is None:
             break
         chosen = np.concatenate([chosen, picked[None]])
         field.taken.update(keys(chosen[-1:]))
-    return _told(encoder.configs(chosen), model)
+    return chosen
 
 
 class _Field:

@@ -85,7 +85,7 @@ def learned(view: View) -> Record:
 def _result(view: View, one: Observation) -> Decision:
     value = one.value(view.metric)
     if value is not None:
-        kind, why = "result", f"{view.metric} {value:.4g} in {one.duration_s:.0f} s"
+        kind, why = "result", f"{view.metric} {value:.4g}"
     else:
         kind, why = "failure", f"{one.status}: {one.failure_class.value if one.failure_class else 'no value'}: {one.failure or ''}"[:2000]
     return Decision.model_validate(

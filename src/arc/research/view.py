@@ -96,5 +96,5 @@ class View:
 
     def random(self, who: str) -> random.Random:
         """The dice of one agent in this cycle: the same whenever the cycle is decided again."""
-        seed = sha256(f"{self.spec.seed}/{self.study}/{self.cycle}/{who}".encode()).digest()
+        seed = sha256(f"{self.spec.seed}/{self.cycle}/{who}".encode()).digest()
         return random.Random(seed)  # noqa: S311, dice and no secret

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from arc.core.space import Config, Space
 from arc.research.encode import Encoder, keys
@@ -50,7 +51,8 @@ class WorldModel:
         rows, values = _rows(encoder, measured, graded=graded), scale.forward(np.array([trial.value for trial in measured], dtype=float))
         forest, weight, kernel = None, 1.0, prior_kernel(owners)
         if len(measured) >= _ENOUGH and values.std() > 0:
-            kernel = fitted_kernel(rows, values, owners, repeats=_repeats(rows, values))
+            with threadpool_limits(1, user_api="blas"):  # matrices this small take a hundred times longer in threads on a busy machine
+                kernel = fitted_kernel(rows, values, owners, repeats=_repeats(rows, values))
             forest = grow(rows, values, seed=seed, leaf=2)
             weight = _stacked(values, Process(kernel, rows, values), forest)
         return cls(

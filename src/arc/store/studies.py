@@ -2,7 +2,7 @@
 
 What is used up is counted from the rows of its experiments each time it is asked for, so no counter can be wrong after a
 crash, and nothing that an agent writes moves it. Tokens and calls of language models alone are counters: no row is made
-for a call. The state is the one that was last set, unless the study is said to run and its job is over.
+for a call. The state is the one that was last set, unless the study is said to run and its job is over: it then waits to be resumed.
 """
 
 from datetime import datetime
@@ -20,10 +20,12 @@ from arc.store.engine import Tx
 from arc.store.moment import Moment
 from arc.store.nouns import check_limit, clean, decode_cursor, encode_cursor
 
-_JOB_OVER = {"failed": StudyState.FAILED, "cancelled": StudyState.PAUSED, "completed": StudyState.FINISHED}
-_WITH_JOB = select(s.studies, t.jobs.c.status.label("job_status"), t.jobs.c.completed_at.label("job_ended_at")).outerjoin(
-    t.jobs, t.jobs.c.id == s.studies.c.job_id
-)
+_JOB_OVER = {
+    "failed": StudyState.FAILED,
+    "cancelled": StudyState.PAUSED,
+    "completed": StudyState.PAUSED,
+}  # one that has finished says so in its last record
+_WITH_JOB = select(s.studies, t.jobs.c.status.label("job_status")).outerjoin(t.jobs, t.jobs.c.id == s.studies.c.job_id)
 _GB = 1e9
 
 
@@ -83,7 +85,7 @@ def _study(tx: Tx, row: Row[Any]) -> Study:
     state = StudyState(row.state)
     if state is StudyState.RUNNING:
         state = _JOB_OVER.get(row.job_status, state)
-    ended = row.ended_at or (row.job_ended_at if state is StudyState.FINISHED else None)
+    ended = row.ended_at
     plain = ("id", "spec", "job_id", "cycle", "summary", "created_by", "created_at")
     spent = _spent(tx, row, ended)
     return Study(**{name: row._mapping[name] for name in plain}, state=state, ended_at=ended, spent=spent)

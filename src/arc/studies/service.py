@@ -32,6 +32,7 @@ from arc.studies.history import observations
 from arc.studies.voices import Voices
 
 ORCHESTRATOR: Final = "research.study"
+_AGAIN_S, _TRIES = 0.5, 12  # a study that was killed loses nothing, so it need not wait long
 T = TypeVar("T")
 
 
@@ -82,8 +83,11 @@ class Studies:
         """What it has used up, counted from rows; NotFound."""
         return self.get(study_id).spent
 
-    def start(self, study_id: str, *, actor: str) -> Study:
-        """Submit the job that runs the study; one that runs already goes on. Conflict when it was paused or is over."""
+    def start(self, study_id: str, *, actor: str, by_hand: bool = False) -> Study:
+        """Submit the job that runs the study, or with `by_hand` none: then the program of an operator decides.
+
+        One that runs already goes on. Conflict when it was paused or is over.
+        """
         with self.store.write() as tx:
             lifecycle.one_by_one(tx)
             study = studies.in_turn(tx, study_id)
@@ -91,8 +95,25 @@ class Studies:
                 return study
             if study.state is not StudyState.CREATED:
                 raise _wrong(study, "only a new study is started" + ("" if study.over else "; this one can be resumed"))
-            self._run(tx, study, "study.started", actor)
+            self._run(tx, study, "study.started", actor, by_hand=by_hand)
             studies.update(tx, study_id, started_at=self.clock.now())
+            return studies.get(tx, study_id)
+
+    def some(self, study_id: str, *, cycles: int, decide_only: bool, actor: str) -> Study:
+        """Run so many cycles of a study that does not run, and leave it paused; with `decide_only` nothing of the last is trained.
+
+        Conflict when it runs, is held or is over.
+        """
+        with self.store.write() as tx:
+            lifecycle.one_by_one(tx)
+            study = studies.in_turn(tx, study_id)
+            if study.state not in (StudyState.CREATED, StudyState.PAUSED, StudyState.FAILED):
+                raise _wrong(study, "cycles are run one by one while it does not run")
+            if study.job_id is not None and not rows.get(tx, study.job_id).terminal:
+                raise _wrong(study, "its job is held: resume it, or stop it")
+            self._run(tx, study, "study.resumed" if study.job_id else "study.started", actor, cycles=cycles, decide_only=decide_only)
+            if study.state is StudyState.CREATED:
+                studies.update(tx, study_id, started_at=self.clock.now())
             return studies.get(tx, study_id)
 
     def pause(self, study_id: str, *, actor: str) -> Study:
@@ -113,7 +134,7 @@ class Studies:
             study = studies.in_turn(tx, study_id)
             if study.state not in (StudyState.RUNNING, StudyState.PAUSED, StudyState.FAILED):
                 raise _wrong(study, "only one that was paused, or has failed, is resumed")
-            if study.job_id is None or rows.get(tx, study.job_id).terminal:
+            if study.job_id is not None and rows.get(tx, study.job_id).terminal:
                 self._run(tx, study, "study.resumed", actor)
             elif study.state is not StudyState.RUNNING:
                 studies.update(tx, study_id, state=StudyState.RUNNING.value)
@@ -193,10 +214,11 @@ class Studies:
             studies.get(tx, study_id)
             return ask(tx, study_id)
 
-    def _run(self, tx: Tx, study: Study, kind: str, actor: str) -> None:
-        job = self.jobs.submit_in(tx, JobRequest(recipe=ORCHESTRATOR, params={"study": study.id}), actor=actor)
-        studies.update(tx, study.id, state=StudyState.RUNNING.value, job_id=job.id, ended_at=None)
-        self._note(tx, study.id, kind, actor, job=job.id)
+    def _run(self, tx: Tx, study: Study, kind: str, actor: str, *, by_hand: bool = False, **limits: object) -> None:
+        request = JobRequest(recipe=ORCHESTRATOR, params={"study": study.id} | limits, retry_delay_seconds=_AGAIN_S, max_retries=_TRIES)
+        job_id = None if by_hand else self.jobs.submit_in(tx, request, actor=actor).id
+        studies.update(tx, study.id, state=StudyState.RUNNING.value, job_id=job_id, ended_at=None)
+        self._note(tx, study.id, kind, actor, job=job_id)
 
     def _set(self, study_id: str, state: StudyState, before: tuple[StudyState, ...], kind: str, actor: str) -> Study:
         with self.store.write() as tx:

@@ -84,7 +84,7 @@ class StudiesContract:
 
     @pytest.mark.parametrize(
         ("job_is", "study_is"),
-        [("running", "running"), ("queued", "running"), ("failed", "failed"), ("cancelled", "paused"), ("completed", "finished")],
+        [("running", "running"), ("queued", "running"), ("failed", "failed"), ("cancelled", "paused"), ("completed", "paused")],
     )
     def test_a_study_that_is_said_to_run_is_where_its_job_is(self, store: Store, job_is: str, study_is: str) -> None:
         _insert(store)
