@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc.api import sse
+from arc.client import Client
 from arc.core.job import Progress
 from arc.core.states import JobStatus
 from arc.store import events
@@ -169,3 +170,15 @@ def test_a_frame_is_four_lines_at_most_whatever_its_data(data: Any) -> None:
     assert lines[:2] == ["id: 7", "event: event"]
     assert lines[3:] == [""]
     assert json.loads(lines[2].removeprefix("data: ")) == data
+
+
+def test_the_stream_of_a_job_ends_when_the_job_that_it_needs_does(house: House) -> None:
+    first = house.job()
+    second = house.job(needs=[first.id])
+    seen = []
+    with Client(house.url, house.secrets["viewer"]) as arc:
+        for update in arc.jobs.watch(second.id):
+            seen += [update.event.kind] if update.event else []
+            if seen == ["job.submitted"]:
+                house.app.jobs.cancel(first.id, actor="test")
+    assert seen == ["job.submitted", "job.cancelled"]

@@ -165,7 +165,7 @@ class Conclusion:
 
     def _record(self, verdict: Verdict, exit_: Exit) -> Job:
         with self._house.store.write() as tx:
-            tx.after_commit(lambda: self._house.hub.poke(self._job.id))
+            tx.after_commit(lambda: self._house.hub.poke_each([self._job.id, *tx.moved]))
             lifecycle.one_by_one(tx)
             job_id, number, left = self._job.id, self._job.attempt, self._unrecorded
             if left.identity is not None:

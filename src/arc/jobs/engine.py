@@ -172,6 +172,7 @@ class Engine:
         if not self._house.store.own():
             raise StoreBusy("another control plane has become the engine of this database")
         with self._house.store.write() as tx:
+            tx.after_commit(lambda: self._house.hub.poke_each(tx.moved))  # those whose inputs cannot be had
             claimed = self._claimer.all_that_fit(tx)
             for each in claimed:
                 tx.after_commit(partial(self._house.hub.poke, each.job.id, quiet=True))

@@ -8,7 +8,7 @@ Pokes may come from any thread; everything else runs in the event loop the hub w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +62,11 @@ class Hub:
         """Something about `subject` was committed; `quiet` tells readers only, not listeners. Safe from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, subject, quiet)
+
+    def poke_each(self, subjects: Iterable[str]) -> None:
+        """The same for several: what ends a job may end, or let begin, the jobs that need it."""
+        for subject in dict.fromkeys(subjects):
+            self.poke(subject)
 
     def tell_progress(self, job_id: str, progress: Progress) -> None:
         """Give the newest progress of a job to its readers; from the event loop only."""

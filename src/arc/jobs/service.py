@@ -193,7 +193,7 @@ class Jobs:
             if job.terminal:
                 raise Conflict(f"job {job.id} is {job.status.value}; that is final", field="job_id", value=job.id)
             changed = act(tx, job)
-            tx.after_commit(lambda: self.hub.poke(job.id))
+            tx.after_commit(lambda: self.hub.poke_each([job.id, *tx.moved]))
         return changed
 
     def _request(self, tx: Tx, job: Job, kind: str, actor: str, detail: dict[str, Any], **columns: Any) -> Job:

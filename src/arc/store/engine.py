@@ -43,6 +43,7 @@ class Tx:
     conn: Connection
     clock: Clock
     raw: sqlite3.Connection | None = None  # of SQLite, below `conn`: for what `arc.store.prepared` runs
+    moved: list[str] = field(default_factory=list)  # the jobs whose status it has changed
     _committed: list[Callable[[], None]] = field(default_factory=list)
     _rolled_back: list[Callable[[], object]] = field(default_factory=list)
 

@@ -220,6 +220,7 @@ def move(
     if tx.conn.execute(sa.update(t.jobs).where(*where).values(status=to.value, **_columns(columns))).rowcount != 1:
         _refuse(get(tx, job_id), expect, token)
     events.append(tx, subject=job_id, kind=kind, actor=actor, detail=detail)
+    tx.moved.append(job_id)
     return get(tx, job_id)
 
 
