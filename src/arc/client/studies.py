@@ -29,7 +29,7 @@ class StudyCalls:
 
     def create(self, spec: StudySpec) -> Study:
         """A new study that has not begun; InvalidSpec, NotFound or Conflict name the field that is wrong."""
-        return noun(Study, self._http.send("POST", "/studies", body=spec.model_dump(mode="json", exclude_unset=True)))
+        return noun(Study, self._http.send("POST", "/studies", body=spec.model_dump(mode="json")))
 
     def get(self, study_id: str) -> Study:
         """The study and what it has used up; NotFound."""

@@ -44,7 +44,7 @@ class StudyBudget(BaseModel):
     model_config = _CONFIG
 
     experiments: int = Field(30, ge=2, le=100_000, description="Trainings, those of the baseline and the confirmations included.")
-    reserve_share: float = Field(0.5, ge=0, le=0.8, description="Share of the experiments that only confirmations may use.")
+    reserve_share: float = Field(0.5, ge=0, le=0.8, description="Share of experiments and computing that is kept for confirmations.")
     compute_seconds: float | None = Field(None, gt=0, description="Seconds of attempts, each counted once a GPU (once on a CPU).")
     wall_seconds: float | None = Field(None, gt=0, description="Seconds from the start of the study.")
     tokens: int | None = Field(None, ge=0, description="Tokens of language models.")

@@ -36,6 +36,7 @@ class Campaign:
         self.memory = memory
         self._base = base
         self._learn = learn
+        self._spent = ""  # which budget the control plane says is used up
         self._learned: tuple[int, Learned | None] = (-1, None)  # of how many experiments, and what
         self._language = language
         for record in desk.records():
@@ -188,6 +189,7 @@ class Campaign:
                 except Conflict as refused:
                     if not (refused.field or "").startswith("budget"):
                         raise
+                    self._spent = str(refused)
                     queue = []
             if running:
                 over = self._desk.wait(running)
@@ -214,7 +216,7 @@ class Campaign:
         """Whether no stop rule holds; one that does is recorded, so that what the last race changes cannot take it back."""
         if "stop" in self.memory.records:
             return False
-        found = stopping.rule(self._view(cycle), self.memory)
+        found = ("T1", self._spent) if self._spent else stopping.rule(self._view(cycle), self.memory)
         if found is not None:
             self._step("stop", cycle, partial(steps.stopped, rule=found[0], why=found[1]))
         return found is None

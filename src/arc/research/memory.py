@@ -89,7 +89,7 @@ class Memory:
         return Left(
             experiments=max(0, min(budget.experiments - budget.reserve - searched, budget.experiments - len(observations))),
             confirmations=max(0, budget.experiments - len(observations)),
-            compute_s=None if budget.compute_seconds is None else max(0.0, budget.compute_seconds - compute),
+            compute_s=None if budget.compute_seconds is None else max(0.0, budget.compute_seconds * (1 - budget.reserve_share) - compute),
             tokens=None if budget.tokens is None else budget.tokens - self.tokens,
             calls=None if budget.calls is None else budget.calls - self.calls,
         )

@@ -36,7 +36,7 @@ class Left:
 
     experiments: int  # for the search, without the reserve
     confirmations: int  # with it
-    compute_s: float | None = None
+    compute_s: float | None = None  # for the search, without the reserve
     wall_s: float | None = None
     tokens: int | None = None
     calls: int | None = None
