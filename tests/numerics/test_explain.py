@@ -110,7 +110,7 @@ def test_without_masks_dri_asks_for_a_segmenter_and_maps_go_on(tmp_path: Path, f
 
 @pytest.mark.parametrize("finds", [True, False])
 def test_a_segmenter_draws_the_discs_when_one_is_given(tmp_path: Path, folder: Path, model: Path, finds: bool) -> None:
-    card = {"recipe": "fundus.segment", "model": "unet", "heads": "binary", "width": 4, "input_size": 32, "focus": 0, "tiny": True}
+    card = {"recipe": "fundus.segment", "model": "unet", "heads": "binary", "width": 4, "input_size": 32, "focus": 0}
     network = segmenter_file.network_of(segmenter_file.SegmenterCard.model_validate(card))
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
     torch.nn.init.zeros_(last.weight)

@@ -111,7 +111,9 @@ def _check(one: Given, other: Given, field: str) -> None:
                 f"{one.name} and {other.name} are of different kinds: {word} {mine} and {theirs}", field=field, value=str(mine)[:80]
             )
     if one.classifier.card.focus != other.classifier.card.focus:
-        raise BadData(f"{one.name} and {other.name} look at different squares, or find the disc by different segmenters", field=field)
+        raise BadData(
+            f"{one.name} and {other.name} look at different squares, or find the disc by different segmenters", field=field, value="focus"
+        )
     if one.fold != other.fold:
         raise BadData(
             f"{one.name} and {other.name} were judged on different folds, {one.fold[1]} of {one.fold[0]} and {other.fold[1]} of "

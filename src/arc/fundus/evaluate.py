@@ -43,7 +43,7 @@ def _of_masks(ctx: RunContext, params: EvaluateParams) -> Done:
     if params.threshold is not None:
         raise InvalidSpec("a segmenter has no threshold to be judged at", field="threshold", value=params.threshold)
     model, dataset = ctx.input("model"), ctx.input("dataset")
-    segmenter = segmenter_file.load(Path(model.path), device.pick(ctx.device))
+    segmenter = segmenter_file.load(Path(model.path), device.pick(ctx.device), simulated=ctx.simulated)
     known = bool(summary(Path(dataset.path)).get("patients_known", True))
     manifest = _manifest(dataset, params.split)
     found = evaluate_masks.judge(ctx, segmenter, manifest, patients_known=known, confidence=params.confidence, samples=params.samples)

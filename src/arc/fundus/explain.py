@@ -168,7 +168,11 @@ def squared(photograph: dri.Bytes, mask: dri.Bytes | None, size: int, *, focus: 
 
 def _segmenter(ctx: RunContext) -> segmenter_file.Segmenter | None:
     given = ctx.optional("segmentation")
-    return None if given is None else segmenter_file.load(Path(given.path), device.pick(ctx.device))
+    return (
+        None
+        if given is None
+        else segmenter_file.load(Path(given.path), device.pick(ctx.device), simulated=ctx.simulated, field="segmentation")
+    )
 
 
 def _look(

@@ -84,14 +84,13 @@ def load(path: Path, device: torch.device, *, simulated: bool = False, field: st
     One that was made in dummy mode is refused unless the asker is `simulated`, too: what it says must not count.
     """
     weights = checkpoint.load_model_weights(path, finite=False)  # looked at below, beside what the network is built with
+    made_by = str(weights.meta.get("recipe", ""))[:80]
+    if made_by not in CLASSIFIERS:
+        raise BadData(f"{path.name} was made by {made_by!r}, not by {' or '.join(CLASSIFIERS)}", field=field, value=made_by)
     try:
         card = ModelCard.model_validate(weights.meta)
     except ValidationError as error:
         raise BadData(f"{path.name} does not describe a classifier: {error.errors()[0]['msg']}", field=field) from None
-    if card.recipe not in CLASSIFIERS:
-        raise BadData(
-            f"{path.name} was made by {card.recipe[:80]!r}, not by {' or '.join(CLASSIFIERS)}", field=field, value=card.recipe[:80]
-        )
     if (card.recipe == ENSEMBLE) is not bool(card.members):
         raise BadData(f"{path.name} was made by {card.recipe} and names {len(card.members)} members", field=field)
     if card.tiny and not simulated:

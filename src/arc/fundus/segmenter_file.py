@@ -72,8 +72,11 @@ def recipe_of(path: Path) -> str:
     return str(described.get("recipe", "")) if isinstance(described, dict) else ""
 
 
-def load(path: Path, device: torch.device, *, field: str = "model") -> Segmenter:
-    """The segmenter in a model file; BadData naming `field` when it holds another model or does not fit its own description."""
+def load(path: Path, device: torch.device, *, simulated: bool = False, field: str = "model") -> Segmenter:
+    """The segmenter in a model file; BadData naming `field` when it holds another model or does not fit its own description.
+
+    One that was made in dummy mode is refused unless the asker is `simulated`, too: what it draws must not count.
+    """
     weights = checkpoint.load_model_weights(path)
     made_by = str(weights.meta.get("recipe", ""))
     if made_by != RECIPE:
@@ -82,6 +85,8 @@ def load(path: Path, device: torch.device, *, field: str = "model") -> Segmenter
         card = SegmenterCard.model_validate(weights.meta)
     except ValidationError as error:
         raise BadData(f"{path.name} does not describe a segmenter: {error.errors()[0]['msg']}", field=field) from None
+    if card.tiny and not simulated:
+        raise BadData(f"{path.name} was made in dummy mode and counts for nothing; ask in dummy mode, too", field=field, value="simulated")
     network = network_of(card)
     checkpoint.put_weights(network, weights.tensors)
     return Segmenter(network.to(device).eval(), card, device)
