@@ -43,10 +43,7 @@ class Real(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low} is not below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range needs low > 0, not {self.low}")
+        _check_range(self.low, self.high, log=self.log)
         return self
 
 
@@ -63,10 +60,7 @@ class Integer(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError(f"low {self.low} is not below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range needs low > 0, not {self.low}")
+        _check_range(self.low, self.high, log=self.log)
         return self
 
 
@@ -131,6 +125,13 @@ def normalised(config: Config) -> dict[str, Any]:
 def digest(config: Config) -> str:
     """16 hexadecimal digits that name a configuration, whatever the order of its parameters; 1 and 1.0 are the same value."""
     return sha256(json.dumps({key: _plain(value) for key, value in config.items()}, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_range(low: float, high: float, *, log: bool) -> None:
+    if not low < high:
+        raise ValueError(f"low {low} is not below high {high}")
+    if log and low <= 0:
+        raise ValueError(f"a logarithmic range needs low > 0, not {low}")
 
 
 def _plain(value: Any) -> Any:
