@@ -23,6 +23,8 @@ Acquisition = Literal["log_nei", "ucb", "thompson"]
 Score = Callable[[np.ndarray], np.ndarray]  # unit rows (m, parameters) -> (m,), more is better
 _DRAWS = 32
 _RIVALS = 20  # configurations that may be the best so far
+_BEARABLE = 0.25  # probability of failure
+_DREAD = 40.0  # log units for each unit of probability beyond it
 _BETA = 2.0  # of the upper confidence bound, in sd
 
 
@@ -49,7 +51,12 @@ def score(model: WorldModel, known: np.ndarray, waiting: np.ndarray, *, kind: Ac
 
 
 def _log_success(model: WorldModel, units: np.ndarray) -> np.ndarray:
-    return np.asarray(np.log1p(-model.feasibility.failure(model.encoder.features(units))))
+    """Log probability of success; beyond `_BEARABLE` so much less that such a configuration is for when nothing else is left.
+
+    Without that, hope that is left only where trainings crash outweighs any probability once the rest is known.
+    """
+    failure = model.feasibility.failure(model.encoder.features(units))
+    return np.asarray(np.log1p(-failure) - _DREAD * np.maximum(failure - _BEARABLE, 0))
 
 
 def _bound(model: WorldModel, rows: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class Forest:
         return values.mean(axis=0), values.var(axis=0) + variances.mean(axis=0)
 
 
-def grow(rows: np.ndarray, values: np.ndarray, *, seed: int, trees: int = 64, leaf: int = 1) -> Forest:
+def grow(rows: np.ndarray, values: np.ndarray, *, seed: int, trees: int = 40, leaf: int = 1) -> Forest:
     """A forest of values (n,) over feature rows (n, columns); n >= 1."""
     model = RandomForestRegressor(trees, min_samples_leaf=leaf, max_features=5 / 6, random_state=seed).fit(rows, values)
     said, within = _ask(model, rows)
