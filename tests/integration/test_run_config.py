@@ -60,6 +60,17 @@ def _curve(served: ControlPlane, job: Any) -> list[float | None]:
     return list(served.app.jobs.curve(job["id"], "train_loss", max_points=1000).values)
 
 
+def test_seeds_become_trainings_and_one_model_of_them_all(served: ControlPlane) -> None:
+    words = ("train", "classifier", "inputs.dataset=dataset:small", "epochs=1", "input_size=32", "--seeds", "2", "--seed", "5", "--json")
+    joined = _document(_arc(served, *words))
+    assert (joined["recipe"], joined["status"], joined["metrics"]["members"]) == ("fundus.ensemble", "completed", 2)
+    assert [one["seed"] for one in joined["result"]["alone"]] == [5, 6]
+    judged = _document(_arc(served, "eval", joined["experiment_id"], "--split", "val", "--json"))
+    assert judged["inputs"] == {"model": f"job:{joined['id']}/model.safetensors", "dataset": joined["inputs"]["dataset"]}
+    explained = _document(_arc(served, "explain", joined["experiment_id"], "--json"))
+    assert explained["status"] == "completed"
+
+
 def test_a_repeated_experiment_has_the_same_curve(served: ControlPlane, trained: Any) -> None:
     again = _document(_arc(served, "run", "--config", str(_config(served, trained)), "--json"))
     assert (again["params"], again["inputs"], again["seed"]) == (trained["params"], trained["inputs"], trained["seed"])

@@ -13,8 +13,6 @@ from arc.core.errors import Conflict
 from arc.core.job import Job
 from arc.core.states import JobStatus
 
-_TRAININGS = ("fundus.classify", "fundus.segment")
-
 
 def register(app: typer.Typer, *, panel: str) -> None:
     """Add the command to `arc`."""
@@ -61,9 +59,8 @@ def training_of(client: Client, trained: str) -> Job:
     """The completed training job that an experiment's or a job's id names; Conflict when there is none."""
     if not trained.startswith("exp_"):
         return client.jobs.get(trained)
-    client.experiments.get(trained)
-    for recipe in _TRAININGS:
-        page = client.jobs.page(status=JobStatus.COMPLETED, recipe=recipe, experiment=trained, limit=1)
-        if page.items:
-            return page.items[0]
+    recipe = client.experiments.get(trained).recipe
+    page = client.jobs.page(status=JobStatus.COMPLETED, recipe=recipe, experiment=trained, limit=1)
+    if page.items:
+        return page.items[0]
     raise Conflict(f"experiment {trained} has no completed training", field="experiment_id", value=trained)

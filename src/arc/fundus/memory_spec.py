@@ -22,7 +22,7 @@ _MADE_OF: Final = {  # millions of weights; bytes per pixel of a batch
     "efficientnet_b3": (10.7, 4700),
     "efficientnet_b5": (28.3, 9000),
     "resnet50": (23.5, 1900),
-    "vit_base": (85.7, 1600),
+    "vit_base": (85.7, 2000),
 }
 
 
