@@ -15,8 +15,10 @@ from arc.api.control import ControlPlane
 from arc.app import build
 from arc.client import Client
 from arc.client.control import token
+from arc.core.errors import InvalidSpec, NotFound
 from arc.core.proposal import Decision
 from arc.core.study import Evidence, Objective, Study, StudyBudget, StudySpec
+from arc.research.orchestrator import Orchestrator
 from arc.settings import Settings
 from arc.store import attempts
 
@@ -97,6 +99,47 @@ def test_it_leaves_its_page_and_its_exports(calm: tuple[ControlPlane, Client, St
     with sqlite3.connect(arc.download(left["optuna.db"].digest, tmp_path / "optuna.db")) as database:
         assert database.execute("SELECT count(*) FROM trials").fetchone() == (study.spent.experiments,)
     assert left["experiments.parquet"].size_bytes > 0
+
+
+def test_a_study_from_python_a_piece_at_a_time(calm: tuple[ControlPlane, Client, Study]) -> None:
+    _, arc, _ = calm
+    study = Orchestrator.create(arc, SPEC.model_copy(update={"name": "by-hand", "seed": 4}))
+    decided = study.run_research_cycle(1)
+    assert decided["metrics"]["total_proposals"] >= decided["metrics"]["approved_proposals"] == len(decided["approved_proposals"]) > 0
+    assert {one.use for one in arc.studies.history(study.study_id)} == {"baseline"}
+    results = study.run_autonomous_cycle(1, wait_for_completion=True, timeout=120)
+    assert results["stages"]["execution"]["status"] == "submitted"
+    experiments = results["stages"]["execution"]["job_ids"]
+    assert results["training_completion"] == dict.fromkeys(experiments, "completed")
+    summary = results["results_integration"]
+    assert (summary["status"], summary["successful"], summary["failed"]) == ("integrated", len(experiments), 0)
+    one = study.collect_results(experiments[0])
+    assert set(one) >= {"experiment_id", "config", "metrics", "status", "duration_seconds", "proposal_type", "risk_level"}
+    assert one["metrics"]["score"] <= summary["best_metrics"]["score"]
+    assert study.get_performance_trend("score", window=3)[-1] is not None
+    assert study.detect_stagnation("score", threshold=0.01, window=5) in (True, False)
+    made = study.generate_config("exp_mine", {"changes": {"x": 0.4}})
+    assert (made["experiment_id"], made["x"]) == ("exp_mine", 0.4)
+    with pytest.raises(InvalidSpec, match="outside"):
+        study.generate_config("exp_mine", {"changes": {"x": 4.0}})
+    with pytest.raises(NotFound, match="no such configuration"):
+        study.update_baseline(made)
+    assert study.update_baseline(one["config"], why="I like it")["x"] == one["config"]["x"]
+    assert study.get_baseline_config()["x"] == one["config"]["x"]
+    with pytest.raises(NotFound):
+        study.wait_for_completion(["exp_of_another"], timeout=1)
+
+
+def test_a_cycle_by_route_decides_and_trains_nothing(calm: tuple[ControlPlane, Client, Study]) -> None:
+    _, arc, _ = calm
+    study = arc.studies.create(SPEC.model_copy(update={"name": "decide-only", "seed": 5}))
+    run = arc.studies.cycles(study.id, 1, decide_only=True)
+    for _ in arc.jobs.watch(str(run.job_id)):
+        pass
+    after = arc.studies.get(study.id)
+    assert after.state == "paused"
+    assert {one.use for one in arc.studies.history(study.id)} == {"baseline"}
+    assert any(one.status == "approved" for one in arc.studies.proposals(study.id) if one.cycle == 1)
 
 
 @pytest.mark.slow

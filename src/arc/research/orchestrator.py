@@ -63,6 +63,9 @@ class Orchestrator:
         Whatever is not over after `timeout` seconds stays out of `results_integration`, which is then partial; the trainings go on.
         """
         results = self.run_research_cycle(cycle_id)
+        if self._campaign.memory.study.spec.mode == "offline":
+            results["stages"]["execution"] = {"status": "prepared_offline", "submitted_count": 0, "job_ids": []}
+            return results
         experiments = self.submit_batch(self._campaign.memory.approved(cycle_id))
         results["stages"]["execution"] = {"status": "submitted", "submitted_count": len(experiments), "job_ids": experiments}
         if not wait_for_completion:
