@@ -1,51 +1,17 @@
 """Studies for tests of the API: one that begins at once, and the attempt of the job that runs it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
-from pydantic import BaseModel
-
-from arc import catalog
 from arc.access import digest
-from arc.catalog import Row
 from arc.client import Client
 from arc.core.job import Job, JobRequest
 from arc.core.proposal import Proposal
-from arc.core.recipe import Needs, RecipeSpec
 from arc.core.states import JobStatus
 from arc.core.study import Study, StudyBudget, StudyLink, StudySpec
 from arc.store import attempts
 from arc.testing.store_values import attempt
 from tests.api.serving import House
-
-
-class Params(BaseModel):
-    """The study to run."""
-
-    study: str
-
-
-ORCHESTRATOR = RecipeSpec(
-    name="research.study", version="1", params=Params, title="Runs a study", purpose="orchestrate", needs=Needs(role="orchestrator")
-)
-
-
-@pytest.fixture(scope="module")
-def orchestrator() -> Iterator[None]:
-    """A recipe that runs studies, where none is installed yet."""
-    if "research.study" in catalog.rows():
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        rows = [*catalog.BUILTIN, Row("research.study", f"{__name__}:ORCHESTRATOR", f"{__name__}:ORCHESTRATOR")]
-        patch.setattr(catalog, "entry_points", lambda *, group: [SimpleNamespace(load=lambda: rows)])
-        catalog.rows.cache_clear()
-        yield
-    catalog.rows.cache_clear()
-    catalog.spec.cache_clear()
 
 
 @dataclass

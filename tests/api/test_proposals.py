@@ -9,13 +9,11 @@ from arc.core.errors import ArcError, Conflict, Forbidden, InvalidSpec
 from arc.core.proposal import Ballot, Proposal, ProposalStatus
 from arc.core.study import Record, Study
 from tests.api.serving import House, is_problem, serve
-from tests.api.studying import Studying, orchestrator, proposal, training
-
-__all__ = ["orchestrator"]
+from tests.api.studying import Studying, proposal, training
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, orchestrator: None) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     served = serve(tmp_path_factory.mktemp("workspace"), allow_fault_jobs=True)
     yield served
     served.plane.stop()

@@ -13,14 +13,13 @@ from arc.core.proposal import Ballot, Decision, ProposalStatus
 from arc.core.states import JobStatus
 from arc.core.study import Record, StudyState
 from tests.api.serving import House, is_problem, serve
-from tests.api.studying import Studying, judged, orchestrator, proposal, training
+from tests.api.studying import Studying, judged, proposal, training
 
-__all__ = ["orchestrator"]
 APPROVED = ProposalStatus.APPROVED
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, orchestrator: None) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     served = serve(tmp_path_factory.mktemp("workspace"), allow_fault_jobs=True)
     yield served
     served.plane.stop()

@@ -26,6 +26,8 @@ def admit(tx: Tx, request: JobRequest, link: StudyLink, *, spec: RecipeSpec, act
         raise Conflict(f"study {study.id} is about {study.spec.recipe}, not about {spec.name}", field="recipe", value=spec.name)
     if study.state is not StudyState.RUNNING:
         raise Conflict(f"study {study.id} is {study.state.value}: nothing is submitted into it", field="study.study", value=study.id)
+    if request.cycle_id not in (None, link.cycle):
+        raise Conflict(f"the training is of cycle {link.cycle} of its study", field="cycle_id", value=request.cycle_id)
     if request.dummy_mode != study.spec.simulated:
         kind = "simulated: dummy_mode must be true" if study.spec.simulated else "not simulated: dummy_mode must be false"
         raise Conflict(f"study {study.id} is {kind}", field="dummy_mode", value=request.dummy_mode)

@@ -31,7 +31,7 @@ def frozen(tx: Tx, spec: StudySpec, jobs: Jobs) -> StudySpec:
         raise InvalidSpec(f"{recipe.name} does not say what may be changed: give a space", field="space")
     request = JobRequest(recipe=recipe.name, params=nested(spec.baseline), inputs=spec.inputs, dummy_mode=spec.simulated)
     params, inputs = jobs.submission(tx, request).frozen()
-    baseline = _begun(params, space)
+    baseline = begun(params, space)
     outside = space.violations(flat(baseline))
     if outside:
         raise InvalidSpec(f"the baseline is outside the space: {'; '.join(outside)}", field="baseline", value=outside[0][:80])
@@ -67,20 +67,20 @@ def nested(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _begun(params: dict[str, Any], space: Space) -> dict[str, Any]:
-    """The params, with the middle of its range for each searched one that has no value."""
-    known = flat(params)
+def begun(params: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """The params, with the middle of its range for each searched one that has no value; InvalidSpec when the recipe has no such parameter."""
+    found, known = nested(params), flat(params)
     for name, parameter in space.parameters.items():
         if name in known:
             continue
         *path, last = name.split(".")
-        at: Any = params
+        at: Any = found
         for part in path:
             at = at.get(part) if isinstance(at, dict) else None
         if not isinstance(at, dict) or last not in at:
             raise InvalidSpec(f"space: the recipe has no parameter {name[:80]!r}", field=f"space.parameters.{name[:80]}", value=name[:80])
         at[last] = _middle(parameter)
-    return params
+    return found
 
 
 def _middle(parameter: Real | Integer | Choice) -> Value:

@@ -15,7 +15,6 @@ from arc.core.proposal import Observation
 from arc.core.states import JobStatus
 from arc.core.study import StudySpec
 from arc.jobs.failures import RULES, Blame
-from arc.jobs.submit import validate_params
 from arc.store import experiments, jobs, studies
 from arc.store.engine import Tx
 from arc.studies.asked import flat, space_of
@@ -38,7 +37,7 @@ def observations(tx: Tx, study_id: str) -> list[Observation]:
     for job in jobs.of_study(tx, study_id):
         made.setdefault(str(job.experiment_id), []).append(job)
     seconds = studies.job_seconds(tx, study_id)
-    defaults = flat(validate_params(catalog.spec(spec.recipe), {}))
+    defaults = flat(catalog.spec(spec.recipe).params.model_construct().model_dump(mode="json"))
     return [_observation(one, made.get(one.id, []), spec, seconds, defaults) for one in experiments.of_study(tx, study_id)]
 
 
