@@ -1,4 +1,9 @@
-"""TARs that broke other readers: links that lead out by way of each other, sizes that lie, headers without end."""
+"""TARs that broke other readers: links that lead out by way of each other, sizes that lie, headers without end.
+
+CVE-2026-11940 and CVE-2026-82049 could not be looked up by their numbers, so no case bears them. No link of any kind is ever made,
+symbolic or hard, and each way out that is known has a case: by a link in the path, over a file, by a link to a link, by length, by
+pax records, by an empty name, by mode, and by a second archive.
+"""
 
 import gzip
 import os
