@@ -124,7 +124,7 @@ def test_recipes_can_be_read_without_a_workspace(arc: Run, tmp_path: Path) -> No
     card = json.loads(arc("recipes", "show", "fundus.classify", "--json").stdout)
     assert card["schema"]["properties"]["epochs"]["default"] == 30
     shown = arc("recipes", "show", "fundus.classify").stdout
-    assert "small_cnn | efficientnet_b0" in shown
+    assert "small_cnn | small_resnet" in shown
     assert "integer from 1 to 100000" in shown
     assert list(tmp_path.iterdir()) == []
 
