@@ -39,6 +39,8 @@ class HttpDesk:
         self._over: queue.Queue[str] = queue.Queue()
         self._heard: set[str] = set()
         self._listening: set[str] = set()
+        self._settled: list[Observation] | None = None  # the history while nothing runs: only a submission changes it then
+        self._taken: set[str] | None = None  # proposals that some step holds
         self._spec = self.study().spec
         self._recipe = self._arc.recipes.get(self._spec.recipe)
         self._judge = self._arc.recipes.get(self._recipe.judged_by)
@@ -49,19 +51,30 @@ class HttpDesk:
 
     def records(self) -> list[Record]:
         """Everything that was decided so far, oldest first."""
-        return self._arc.studies.records(self._id)
+        found = self._arc.studies.records(self._id)
+        self._taken = {one.proposal_id for record in found for one in record.proposals}
+        return found
 
     def record(self, record: Record) -> None:
         """Make a step durable."""
         self._arc.studies.record(self._id, record)
+        if self._taken is not None:
+            self._taken |= {one.proposal_id for one in record.proposals}
 
     def history(self) -> list[Observation]:
-        """Every experiment of the study, oldest first."""
-        return [_searched(one, self._spec) for one in self._arc.studies.history(self._id)]
+        """Every experiment of the study, oldest first; asked for once at each barrier, where nothing runs."""
+        if self._settled is not None:
+            return self._settled.copy()
+        found = [_searched(one, self._spec) for one in self._arc.studies.history(self._id)]
+        if all(one.status not in ("running", "queued") for one in found):
+            self._settled = found
+        return found.copy()
 
     def offered(self) -> list[Proposal]:
         """The proposals that outsiders posted and no step has taken up."""
-        taken = {one.proposal_id for record in self.records() for one in record.proposals}
+        if self._taken is None:
+            self.records()
+        taken = self._taken or set()
         return [one for one in self._arc.studies.proposals(self._id, status=ProposalStatus.PROPOSED) if one.proposal_id not in taken]
 
     def ballots(self, proposal_id: str) -> list[Ballot]:
@@ -79,6 +92,7 @@ class HttpDesk:
         request = JobRequest(
             recipe=self._recipe.name, params=training.params, inputs=self._spec.inputs, seed=training.seed, study=training.link, dummy_mode=self._spec.simulated
         )  # fmt: skip
+        self._settled = None
         trained = self._arc.jobs.submit(request, key=f"{self._id}.{training.key}")
         shared = {name: ref for name, ref in self._spec.inputs.items() if name in self._judge.inputs}
         judging = JobRequest(
