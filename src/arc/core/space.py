@@ -117,7 +117,7 @@ def normalised(config: Config) -> dict[str, Any]:
     for name, value in config.items():
         known = ALIASES.get(name, name)
         if known in named and named[known] != value:
-            raise InvalidSpec(f"{name} and {known} are the same parameter and were given two values", field=name, value=str(value)[:80])
+            raise InvalidSpec(f"{known}, which is called learning_rate too, was given two values", field=known, value=str(value)[:80])
         named[known] = value
     return named
 

@@ -26,18 +26,6 @@ _COMMON: Final[dict[str, Parameter]] = _RATES | {
     "patience": Integer(low=0, high=20),  # 0 never stops early
 }
 
-CLASSIFY_SPACE: Final = Space(
-    parameters=_COMMON
-    | {
-        "model": Choice(values=("small_cnn", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base")),
-        "loss": Choice(values=("focal", "cross_entropy", "weighted_bce")),
-        "focal_gamma": Real(low=0.0, high=5.0, when=When(name="loss", values=("focal",))),
-        "positive_weight": Real(low=0.1, high=10.0, log=True, when=When(name="loss", values=("weighted_bce",))),
-        "label_smoothing": Real(low=0.0, high=0.3, when=When(name="loss", values=("cross_entropy",))),
-        "augment": Choice(values=(True, False)),
-    }
-)
-
 _MOST: Final = {  # effect of a training picture -> the strongest that still shows a photograph
     "flip": 1.0,
     "rotate": 180.0,
@@ -46,11 +34,29 @@ _MOST: Final = {  # effect of a training picture -> the strongest that still sho
     "grid_distortion": 0.5,
     "brightness": 0.5,
     "contrast": 0.5,
+    "colour": 0.3,
     "gamma": 1.0,
     "gaussian_blur": 0.02,
     "gaussian_noise": 0.1,
     "coarse_dropout": 0.3,
 }
+_POLICY: Final[dict[str, Parameter]] = {f"augmentation.{name}.probability": Real(low=0.0, high=1.0) for name in _MOST} | {
+    f"augmentation.{name}.strength": Real(low=0.0, high=most) for name, most in _MOST.items()
+}
+
+CLASSIFY_SPACE: Final = Space(
+    parameters=_COMMON
+    | {
+        "model": Choice(
+            values=("small_cnn", "small_resnet", "efficientnet_b0", "efficientnet_b3", "efficientnet_b5", "resnet50", "vit_base")
+        ),
+        "loss": Choice(values=("focal", "cross_entropy", "weighted_bce")),
+        "focal_gamma": Real(low=0.0, high=5.0, when=When(name="loss", values=("focal",))),
+        "positive_weight": Real(low=0.1, high=10.0, log=True, when=When(name="loss", values=("weighted_bce",))),
+        "label_smoothing": Real(low=0.0, high=0.3, when=When(name="loss", values=("cross_entropy",))),
+    }
+    | _POLICY
+)
 
 SEGMENT_SPACE: Final = Space(
     parameters=_COMMON
@@ -63,6 +69,5 @@ SEGMENT_SPACE: Final = Space(
         ),
         "tversky_missed": Real(low=0.1, high=0.9, when=When(name="loss", values=("tversky",))),
     }
-    | {f"augmentation.{name}.probability": Real(low=0.0, high=1.0) for name in _MOST}
-    | {f"augmentation.{name}.strength": Real(low=0.0, high=most) for name, most in _MOST.items()}
+    | _POLICY
 )

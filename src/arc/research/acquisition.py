@@ -110,7 +110,7 @@ def log_improvement(gap: np.ndarray) -> np.ndarray:
 def _thompson(model: WorldModel, rng: np.random.Generator) -> Score:
     """A draw from the mixture: one tree of the forest, or values of the process drawn jointly for each call's rows."""
     if model.forest is not None and rng.random() > model.weight:
-        tree = model.forest.trees.estimators_[int(rng.integers(len(model.forest.trees.estimators_)))]
+        tree = model.forest.trees[int(rng.integers(len(model.forest.trees)))]
         return lambda rows: np.asarray(tree.tree_.predict(np.ascontiguousarray(rows, dtype=np.float32)).ravel())
 
     def drawn(rows: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Constraint, Observation
-from arc.core.space import Choice, Space
+from arc.core.space import Choice, Integer, Parameter, Space, digest
 from arc.research.results import failed_for_itself
 from arc.research.view import View
 from arc.stats import wilson
@@ -21,6 +21,7 @@ from arc.stats import wilson
 SUPPORT = 3
 MOSTLY = 0.75  # of what was tried inside must have failed so
 LIFE = 10  # experiments until a constraint is probed; twice that after each time it is confirmed
+_STEPS = 6  # places inside a region that a probe may take
 _CONFIDENCE = 0.8  # two-sided: what is lost by a false region is won back by its probe
 
 
@@ -65,19 +66,36 @@ def settle(constraint: Constraint, probe: Observation, known: int) -> Constraint
 
 
 def probe_of(view: View, constraint: Constraint) -> dict[str, Any] | None:
-    """Changes that put the baseline just inside the region, where it is most likely to be wrong; None when the space has no such value."""
+    """Changes that put the baseline just inside the region, where it is most likely to be wrong, at a place that was not tried; None when there is none."""
     parameter = view.space.parameters.get(constraint.param)
     if parameter is None:
         return None
+    known = view.known()
+    for value in _inside(parameter, constraint):
+        changes = {constraint.param: value}
+        if digest(view.config(changes)) not in known:
+            return changes
+    return None
+
+
+def _inside(parameter: Parameter, constraint: Constraint) -> list[Any]:
+    """Values of the region from its edge inwards, as far as the space goes."""
     if isinstance(parameter, Choice):
-        return {constraint.param: constraint.values[0]} if constraint.values else None
-    edge = constraint.low if constraint.low is not None else constraint.high
+        return list(constraint.values)
+    upwards = constraint.low is not None
+    edge = constraint.low if upwards else constraint.high
     if edge is None:
-        return None
-    value = edge if constraint.low is not None else math.nextafter(edge, -math.inf)
-    if parameter.kind == "integer":
-        value = math.ceil(edge) if constraint.low is not None else math.ceil(edge) - 1
-    return {constraint.param: value} if parameter.low <= value <= parameter.high else None
+        return []
+    if isinstance(parameter, Integer):
+        first = math.ceil(edge) if upwards else math.ceil(edge) - 1
+        found: list[float] = [first + step if upwards else first - step for step in range(_STEPS)]
+    else:
+        first_place = edge if upwards else math.nextafter(edge, -math.inf)
+        width = (parameter.high - parameter.low) / 50
+        factor = (parameter.high / parameter.low) ** 0.02 if parameter.log else 1.0
+        sign = 1 if upwards else -1
+        found = [first_place * factor ** (sign * step) if parameter.log else first_place + sign * step * width for step in range(_STEPS)]
+    return [value for value in found if parameter.low <= value <= parameter.high]
 
 
 def _region(space: Space, name: str, failure_class: FailureClass, over: Sequence[Observation]) -> Constraint | None:

@@ -138,7 +138,9 @@ def ballots(view: View, directive: Directive, model: Learned | None, proposal: P
 def _settle(
     view: View, directive: Directive, model: Learned | None, proposal: Proposal, argument: Argument, outside: Callable[[str], Sequence[Ballot]], review: Review
 ) -> tuple[Proposal | None, float]:  # fmt: skip
-    """The proposal, or its revision, when it was approved; its score."""
+    """The proposal, or its revision, when it was approved; its score. The probe of a constraint that ran out is not voted on: it is there to fail."""
+    if _is_probe(proposal):
+        return (None if _vetoed(view, proposal, argument) else proposal), 1.0
     ours = _spoken(ballots(view, directive, model, proposal), proposal, review)
     argument.ballots += ours
     counted = council.count([*ours, *outside(proposal.proposal_id)], strategy=view.spec.strategy)

@@ -44,10 +44,11 @@ class Encoder:
     def units(self, configs: Sequence[Config]) -> np.ndarray:
         """(n, parameters): configurations as unit rows; values are within the space. A parameter left out counts as absent."""
         rows = np.empty((len(configs), len(self.names)))
-        for row, config in zip(rows, configs, strict=True):
-            active = set(self.space.active(config))
-            for column, (name, parameter) in enumerate(self.space.parameters.items()):
-                row[column] = _unit(parameter, config[name]) if name in active and name in config else _absent(parameter)
+        for column, (name, parameter) in enumerate(self.space.parameters.items()):
+            when = parameter.when
+            there = np.array([name in config and (when is None or config.get(when.name) in when.values) for config in configs], dtype=bool)
+            rows[~there, column] = _absent(parameter)
+            rows[there, column] = _units(parameter, [config[name] for config, holds in zip(configs, there, strict=True) if holds])
         return rows
 
     def configs(self, units: np.ndarray) -> list[dict[str, Any]]:
@@ -95,7 +96,7 @@ class Encoder:
         if math.prod(levels) > MOST_LISTED:
             return None
         axes = [
-            range(count) if isinstance(parameter, Choice) else [_unit(parameter, parameter.low + step) for step in range(count)]
+            range(count) if isinstance(parameter, Choice) else _units(parameter, [parameter.low + step for step in range(count)]).tolist()
             for count, parameter in zip(levels, self.space.parameters.values(), strict=True)
         ]
         return unique(self.snapped(np.array(list(itertools.product(*axes)), dtype=float)))
@@ -124,15 +125,13 @@ def keys(units: np.ndarray) -> list[bytes]:
     return [row.tobytes() for row in np.round(units, 9) + 0.0]
 
 
-def _unit(parameter: Real | Integer | Choice, value: Any) -> float:
+def _units(parameter: Real | Integer | Choice, values: Sequence[Any]) -> np.ndarray:
     if isinstance(parameter, Choice):
-        return float(
-            next(
-                place for place, each in enumerate(parameter.values) if each == value and isinstance(each, bool) == isinstance(value, bool)
-            )
-        )
+        places = {(isinstance(each, bool), each): place for place, each in enumerate(parameter.values)}  # True is not 1
+        return np.array([places[isinstance(value, bool), value] for value in values], dtype=float)
     low, high = _range(parameter)
-    return ((math.log(value) if parameter.log else value) - low) / (high - low)
+    raw = np.array(values, dtype=float)
+    return np.asarray(((np.log(raw) if parameter.log else raw) - low) / (high - low))
 
 
 def _value(parameter: Real | Integer | Choice, unit: float) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from arc.core.proposal import Observation, Predicted
 from arc.core.space import Config, Value
-from arc.research.optimiser import suggest
+from arc.research.optimiser import anything, suggest
 from arc.research.results import failed_for_itself
 from arc.research.trial import Trial
 from arc.research.view import View
@@ -35,12 +35,13 @@ class Model:
 
     def suggest(self, count: int) -> list[tuple[dict[str, Value], Predicted | None]]:
         """Up to `count` configurations worth trying, none of them known or forbidden."""
+        regions = [one for one in self._view.constraints if one.state in ("active", "confirmed")]
         found = suggest(
             self._view.space,
             self._trials,
             count=count,
             seed=self._view.spec.seed + self._view.cycle,
-            allowed=lambda config: not any(one.forbids(dict(config)) for one in self._view.constraints),
+            allowed=(lambda config: not any(one.forbids(dict(config)) for one in regions)) if regions else anything,
             model=self._model,
         )
         sign = self._view.spec.objective.sign

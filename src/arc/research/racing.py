@@ -22,6 +22,7 @@ from arc.research.seeds import drawn
 from arc.research.view import Standing, View
 
 _CLEAR = 2.0  # times the wanted gain
+_EARLY = 2  # rungs that a leader may climb before the end
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,36 @@ def search_seeds(view: View) -> list[int]:
 
 
 def runner(view: View, memory: Memory, *, final: bool = False) -> Runner | None:
-    """The best challenger that is not settled and its next step; None when nobody is left to race. `final` when the search is over."""
+    """The challenger that leads and its next step; None when there is none. `final` when the search is over.
+
+    While the search goes on the leader alone gets a few more seeds, so that the others go to new ideas; at the end it gets its test.
+    """
     sign, noise = view.spec.objective.sign, memory.noise
     incumbent = _turned(view.incumbent.values, sign)
     if noise is None or not incumbent:
         return None
+    rungs, mean = view.spec.evidence.rungs, sum(incumbent) / len(incumbent)
+    gain = evidence.wanted(noise.sd, view.spec.objective.minimum_effect)
     candidates = [
         one for key, one in standings(_searched(view), view.metric).items() if key not in memory.settled and key != digest(view.baseline)
     ]
-    candidates.sort(key=lambda one: (-sign * (one.mean or 0.0), one.proposal_id))
-    rungs = view.spec.evidence.rungs
-    gain = evidence.wanted(noise.sd, view.spec.objective.minimum_effect)
-    for one in candidates:
+    for one in sorted(candidates, key=lambda one: (-_shrunk(one, sign, mean), one.proposal_id)):
         step = evidence.race(_turned(one.values, sign), incumbent, sigma=noise.sd, gain=gain, rungs=rungs)
-        if step == "confirm" and (final or _worth_it(view, memory, sign * (one.mean or 0.0) - sum(incumbent) / len(incumbent), gain)):
+        if step == "drop":
+            continue
+        if final:
+            return Runner(one, "confirm", ())
+        if step == "confirm" and _worth_it(view, memory, sign * (one.mean or 0.0) - mean, gain):
             return Runner(one, step, ())
-        more = evidence.next_rung(len(one.values), rungs)
-        if step == "next" and more is not None:
-            return Runner(one, step, tuple(search_seeds(view)[:more]))
+        more = evidence.next_rung(len(one.values), rungs[:_EARLY])
+        return Runner(one, "next", tuple(search_seeds(view)[:more])) if step == "next" and more is not None else None
     return None
+
+
+def _shrunk(one: Standing, sign: float, incumbent: float) -> float:
+    """The mean of a challenger, drawn towards the incumbent as one more training would: few seeds that shine are mostly luck."""
+    n = len(one.values)
+    return incumbent + (sign * (one.mean or 0.0) - incumbent) * n / (n + 1)
 
 
 def dropped(view: View, memory: Memory) -> dict[str, str]:

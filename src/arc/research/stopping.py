@@ -8,7 +8,7 @@ from arc.research.memory import Memory
 from arc.research.view import View
 
 _Z = NormalDist().inv_cdf(0.95)
-STANDSTILLS = 4  # cycles in a row without a step forward, two turns of explore and recover
+STANDSTILLS = 8  # cycles in a row without a step forward, four turns of explore and recover
 EMPTY = 2  # cycles in a row in which nothing new could be proposed
 REFUSED = 5  # cycles in a row in which nothing was approved
 

@@ -75,9 +75,8 @@ def test_a_region_that_was_wrong_is_given_back() -> None:
 
     made, _ = campaign(truth, budget=LONG, seed=5)
     made.run()
-    if said(made, "probe"):
-        assert made.memory.constraints["batch_size.oom"].state in ("dropped", "confirmed")
     assert said(made, "constraint")
+    assert any(one.why.endswith("dropped") for one in said(made, "probe"))
 
 
 def test_the_same_configuration_is_refused_whether_it_ran_failed_or_is_proposed_twice() -> None:
