@@ -88,14 +88,17 @@ def look(
     method: Method = "gradcam",
     classes_N: torch.Tensor | None = None,
     batch_size: int = 16,
+    temperature: float = 1.0,
 ) -> Cams:
-    """The maps of images N x 3 x S x S as bytes, for the class that the network calls, or for `classes_N`."""
+    """The maps of images N x 3 x S x S as bytes, for the class that the network calls, or for `classes_N`; the probabilities are those of its card's temperature."""
     device = next(network.parameters()).device
     found = []
     for begin in range(0, len(images_u8), batch_size):
         part = slice(begin, begin + batch_size)
         classes = None if classes_N is None else classes_N[part].to(device)
-        found.append(cams(network, standardised(images_u8[part], device), layer=layer, method=method, classes_N=classes))
+        found.append(
+            cams(network, standardised(images_u8[part], device), layer=layer, method=method, classes_N=classes, temperature=temperature)
+        )
     return Cams(
         torch.cat([one.maps_NHW for one in found]),
         torch.cat([one.classes_N for one in found]),
@@ -104,7 +107,13 @@ def look(
 
 
 def cams(
-    network: nn.Module, inputs_NCHW: torch.Tensor, *, layer: str, method: Method = "gradcam", classes_N: torch.Tensor | None = None
+    network: nn.Module,
+    inputs_NCHW: torch.Tensor,
+    *,
+    layer: str,
+    method: Method = "gradcam",
+    classes_N: torch.Tensor | None = None,
+    temperature: float = 1.0,
 ) -> Cams:
     """The maps of one batch, standardised as the network takes it; the network must be in evaluation mode.
 
@@ -112,7 +121,7 @@ def cams(
     of their positive gradients, each times alpha (Chattopadhyay et al., WACV 2018).
     """
     if isinstance(network, Ensemble):
-        return _of_members(network, inputs_NCHW, layer=layer, method=method, classes_N=classes_N)
+        return _of_members(network, inputs_NCHW, layer=layer, method=method, classes_N=classes_N, temperature=temperature)
     leaf: list[torch.Tensor] = []
 
     def begin_graph(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
@@ -132,11 +141,13 @@ def cams(
     features, gradient = _as_map(leaf[0].detach()).float(), _as_map(gradient).float()
     weights_NC = _weights_pp(features, gradient) if method == "gradcam_pp" else gradient.mean(dim=(2, 3))
     maps = torch.einsum("nc,nchw->nhw", weights_NC, features).relu()
-    probabilities = logits_NK.detach().float().softmax(dim=1).gather(1, classes[:, None])[:, 0]
+    probabilities = (logits_NK.detach().float() / temperature).softmax(dim=1).gather(1, classes[:, None])[:, 0]
     return Cams(maps.cpu(), classes.cpu(), probabilities.cpu())
 
 
-def _of_members(network: Ensemble, inputs_NCHW: torch.Tensor, *, layer: str, method: Method, classes_N: torch.Tensor | None) -> Cams:
+def _of_members(
+    network: Ensemble, inputs_NCHW: torch.Tensor, *, layer: str, method: Method, classes_N: torch.Tensor | None, temperature: float
+) -> Cams:  # fmt: skip
     """The mean over the members' maps for the class that all call together, each map scaled to its peak: every member counts the same.
 
     Left as they are, the maps of the member with the largest logits would drown the others'. One that sees nothing adds nothing.
@@ -147,7 +158,7 @@ def _of_members(network: Ensemble, inputs_NCHW: torch.Tensor, *, layer: str, met
     maps = [cams(member, inputs_NCHW, layer=layer, method=method, classes_N=classes).maps_NHW for member in network.members]
     peaks = [one.amax(dim=(1, 2), keepdim=True) for one in maps]
     scaled = [one / torch.where(peak > 0, peak, 1.0) for one, peak in zip(maps, peaks, strict=True)]
-    probabilities = logits_NK.softmax(dim=1).gather(1, classes[:, None])[:, 0]
+    probabilities = (logits_NK / temperature).softmax(dim=1).gather(1, classes[:, None])[:, 0]
     return Cams(torch.stack(scaled).mean(dim=0), classes.cpu(), probabilities.cpu())
 
 

@@ -70,6 +70,7 @@ class Rules:
     positions: int = 4
     batch_size: int = 16
     seed: int = 0
+    temperature: float = 1.0  # of the classifier's card
 
 
 def relevance(heat_HW: Heat, mask_HW: Mask, *, threshold: float = 0.5) -> Relevance:
@@ -148,7 +149,9 @@ def measure(
     Cancelled between two steps when `stop` says so.
     """
     size = images_u8.shape[-1]
-    own = look(network, images_u8, layer=layer, method=rules.method, classes_N=classes_N, batch_size=rules.batch_size)
+    own = look(
+        network, images_u8, layer=layer, method=rules.method, classes_N=classes_N, batch_size=rules.batch_size, temperature=rules.temperature
+    )  # fmt: skip
     heats, states = heat(own.maps_NHW, size)
     chance = _with_random_weights(network, images_u8, discs, own, layer=layer, rules=rules, stop=stop)
     found = []
@@ -158,9 +161,7 @@ def measure(
         image, one = images_u8[at].permute(1, 2, 0).numpy(), heats[at].numpy()
         field = field_of_view(image).inside(size, size) > 0
         places = moved(disc, field, count=rules.positions, seed=derive(rules.seed, "moved", at))
-        without = _probabilities(
-            network, [painted(image, part, field) for part in (disc, *places)], int(own.classes_N[at]), rules.batch_size
-        )
+        without = _probabilities(network, [painted(image, part, field) for part in (disc, *places)], int(own.classes_N[at]), rules)
         seen = float(own.probabilities_N[at])
         found.append(
             Measured(
@@ -194,12 +195,12 @@ def _with_random_weights(
     return [_mean(one) for one in draws]
 
 
-def _probabilities(network: nn.Module, images: Sequence[Bytes], class_index: int, batch_size: int) -> list[float]:
+def _probabilities(network: nn.Module, images: Sequence[Bytes], class_index: int, rules: Rules) -> list[float]:
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     device = next(network.parameters()).device
     with torch.no_grad():
-        parts = [network(standardised(part, device)).float().softmax(dim=1)[:, class_index].cpu() for part in stacked.split(batch_size)]
-    return [float(value) for value in torch.cat(parts)]
+        logits_NK = torch.cat([network(standardised(part, device)).float().cpu() for part in stacked.split(rules.batch_size)])
+    return [float(value) for value in (logits_NK / rules.temperature).softmax(dim=1)[:, class_index]]
 
 
 def _mean(found: Sequence[Relevance]) -> Relevance:

@@ -182,14 +182,15 @@ def _look(
     classes = None if params.explained == "predicted" else torch.full((len(images),), len(CLASSES) - 1)
     if isinstance(params, DriParams):
         few = 1 if ctx.simulated else params.randomisations
-        rules = dri.Rules(method, params.threshold, few, params.positions, params.batch_size, ctx.seed)
+        rules = dri.Rules(method, params.threshold, few, params.positions, params.batch_size, ctx.seed, classifier.card.temperature)
         discs = [sample.disc_HW for sample in samples if sample.disc_HW is not None]
         found = dri.measure(classifier.network, images, discs, layer=layer, rules=rules, classes_N=classes, stop=ctx.should_stop)
         return [
             Looked(sample, one.heat_HW, one.state, one.class_index, one.probability, one)
             for sample, one in zip(samples, found, strict=True)
         ]
-    seen = cam.look(classifier.network, images, layer=layer, method=method, classes_N=classes, batch_size=params.batch_size)
+    batch, warmth = params.batch_size, classifier.card.temperature
+    seen = cam.look(classifier.network, images, layer=layer, method=method, classes_N=classes, batch_size=batch, temperature=warmth)
     heats, states = cam.heat(seen.maps_NHW, images.shape[-1])
     return [
         Looked(sample, heats[at].numpy(), states[at], int(seen.classes_N[at]), float(seen.probabilities_N[at]))

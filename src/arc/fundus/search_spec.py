@@ -40,8 +40,10 @@ _MOST: Final = {  # effect of a training picture -> the strongest that still sho
     "gaussian_noise": 0.1,
     "coarse_dropout": 0.3,
 }
-_POLICY: Final[dict[str, Parameter]] = {f"augmentation.{name}.probability": Real(low=0.0, high=1.0) for name in _MOST} | {
-    f"augmentation.{name}.strength": Real(low=0.0, high=most) for name, most in _MOST.items()
+_POLICY: Final[dict[str, Parameter]] = {
+    f"augmentation.{name}.{part}": Real(low=0.0, high=highest)
+    for name, most in _MOST.items()
+    for part, highest in (("probability", 1.0), ("strength", most))
 }
 
 CLASSIFY_SPACE: Final = Space(
