@@ -182,7 +182,7 @@ def test_a_map_without_a_place_is_told_as_such() -> None:
 def test_what_a_map_is_said_with_is_the_probability_of_the_card() -> None:
     made = network("small_cnn").eval()
     images = torch.randint(0, 256, (3, 3, SIDE, SIDE), dtype=torch.uint8)
-    layer = target_layer(made, SIDE, name=None)
+    layer = target_layer(made, SIDE)
     plain, warm = (look(made, images, layer=layer, temperature=temperature) for temperature in (1.0, 2.0))
     assert torch.equal(plain.maps_NHW, warm.maps_NHW)
     assert ((plain.probabilities_N - 0.5).abs() > (warm.probabilities_N - 0.5).abs()).all()
