@@ -126,6 +126,8 @@ class Constraint(BaseModel):
         value = config[self.param]
         if self.values:
             return value in self.values
+        if not isinstance(value, int | float):
+            return False  # no number at all: that is for the bounds of the space to refuse
         inside_low = self.low is None or value >= self.low
         return inside_low and (self.high is None or value < self.high) and not (self.low is None and self.high is None)
 

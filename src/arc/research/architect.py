@@ -25,7 +25,7 @@ def propose(view: View, count: int, predict: Predict | None = None) -> list[Prop
         if not isinstance(parameter, Choice) or name not in view.space.active(view.baseline):
             continue
         for value in parameter.values:
-            changes = _with_its_children(view, name, value)
+            changes = proposing.completed(view, {name: value})
             config = view.config(changes)
             if (
                 value != view.baseline.get(name)
@@ -62,23 +62,6 @@ def review(view: View, proposal: Proposal) -> Ballot:
             view, proposal, ROLE, "reject", 0.6, f"the best of {len(seen)} configurations with this structure is {best:.4g}, far below"
         )
     return proposing.cast(view, proposal, ROLE, "approve", 0.6, f"{len(seen)} configurations with this structure, the best at {best:.4g}")
-
-
-def _with_its_children(view: View, name: str, value: Value) -> dict[str, Value]:
-    """The choice, and a middle value for each parameter that exists only now."""
-    changed: dict[str, Value] = {name: value}
-    for child in view.space.active(view.baseline | changed):
-        if child not in view.baseline:
-            parameter = view.space.parameters[child]
-            if isinstance(parameter, Choice):
-                changed[child] = parameter.values[0]
-            elif parameter.log:
-                changed[child] = (parameter.low * parameter.high) ** 0.5
-            else:
-                changed[child] = (parameter.low + parameter.high) / 2
-            if parameter.kind == "integer":
-                changed[child] = round(float(changed[child]))
-    return changed
 
 
 def _tried(view: View, name: str, value: Value) -> int:

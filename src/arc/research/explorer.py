@@ -31,7 +31,7 @@ def propose(view: View, directive: Directive, count: int) -> list[Proposal]:
         novelty = wanted[number % len(wanted)]
         changes, hypothesis = _changes(view, novelty, number, dice)
         if changes:
-            made.append(proposing.write(view, ROLE, number, changes, hypothesis, novelty=novelty))
+            made.append(proposing.write(view, ROLE, number, proposing.completed(view, changes), hypothesis, novelty=novelty))
     return made
 
 

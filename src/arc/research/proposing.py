@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from arc.core.proposal import Ballot, Novelty, Predicted, Proposal, ProposalType, Risk, Vote
-from arc.core.space import Choice, Value
+from arc.core.space import Choice, Integer, Parameter, Value
 from arc.research.view import View
 
 _KINDS: tuple[tuple[str, ProposalType], ...] = (
@@ -59,6 +59,17 @@ def risk_of(view: View, changes: dict[str, Value]) -> Risk:
     return "medium" if choices or len(changes) > 2 else "low"
 
 
+def completed(view: View, changes: Mapping[str, Value]) -> dict[str, Value]:
+    """The changes without what does not exist under them, and with a middle value for each parameter that exists only then."""
+    made = {}
+    for name in view.space.active(view.baseline | dict(changes)):
+        if name in changes:
+            made[name] = changes[name]
+        elif name not in view.baseline:
+            made[name] = _middle(view.space.parameters[name])
+    return made
+
+
 def difference(view: View, config: Mapping[str, Value]) -> dict[str, Value]:
     """The changes that turn the baseline into `config`."""
     return {name: value for name, value in config.items() if view.baseline.get(name) != value or name not in view.baseline}
@@ -74,3 +85,10 @@ def cast(view: View, proposal: Proposal, agent: str, vote: Vote, confidence: flo
     """A ballot with the agent's weight in this study."""
     weight = view.spec.weights.get(agent, 1.0)
     return Ballot(proposal_id=proposal.proposal_id, agent=agent, vote=vote, confidence=confidence, reason=reason[:1000], weight=weight)
+
+
+def _middle(parameter: Parameter) -> Value:
+    if isinstance(parameter, Choice):
+        return parameter.values[0]
+    middle = (parameter.low * parameter.high) ** 0.5 if parameter.log else (parameter.low + parameter.high) / 2
+    return round(middle) if isinstance(parameter, Integer) else middle
