@@ -108,11 +108,11 @@ class _Field:
 
 
 def _scattered(field: _Field, model: WorldModel, *, skip: int) -> np.ndarray | None:
-    """The next free point of a scrambled Sobol sequence; once something failed, the safest of the next eight."""
+    """The next free point of a scrambled Sobol sequence; once something failed, the safest of the next sixteen."""
     sequence = qmc.Sobol(len(field.encoder.names), seed=field.seed)
     if skip:
         sequence.fast_forward(skip)
-    rows = field.free(field.encoder.spread(sequence.random(64)))[:8]
+    rows = field.free(field.encoder.spread(sequence.random(64)))[:16]
     if not len(rows):
         rows = field.scatter(_SCATTERED, np.random.default_rng([field.seed, skip]))[:8]
     if not len(rows):

@@ -87,7 +87,7 @@ def test_failures_are_learned_and_avoided():
     later = trials[12:]
     assert sum(trial.failed for trial in later) <= len(later) / 4
     safe, unsafe = WorldModel.fit(MIXED, trials, seed=0).predict([{"optimizer": "adam", "lr": lr, "depth": 3} for lr in (1e-4, 0.5)])
-    assert safe.p_failure < 0.2 < 0.7 < unsafe.p_failure
+    assert safe.p_failure < 0.2 < 0.6 < unsafe.p_failure
 
 
 def test_only_failures_so_far_is_no_reason_to_stop():
