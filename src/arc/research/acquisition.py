@@ -23,7 +23,7 @@ Acquisition = Literal["log_nei", "ucb", "thompson"]
 Score = Callable[[np.ndarray], np.ndarray]  # unit rows (m, parameters) -> (m,), more is better
 _DRAWS = 32
 _RIVALS = 20  # configurations that may be the best so far
-_BEARABLE = 0.15  # probability of failure
+_BEARABLE = 0.25  # probability of failure
 _DREAD = 40.0  # log units for each unit of probability beyond it
 _BETA = 2.0  # of the upper confidence bound, in sd
 
