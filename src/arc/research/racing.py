@@ -90,7 +90,7 @@ def dropped(view: View, memory: Memory) -> dict[str, str]:
 def confirm_seeds(view: View, memory: Memory) -> tuple[int, ...]:
     """Seeds that played no part in any choice: those of the incumbent, as many as the level of the next test takes."""
     need = evidence.pairs_needed(memory.wealth.offer, view.spec.evidence.confirm_seeds)
-    return tuple(drawn(view.spec.seed, f"confirm against {view.incumbent.proposal_id}", need))
+    return tuple(drawn(view.spec.seed, f"confirm against {view.incumbent.proposal_id.removeprefix(view.study)}", need))
 
 
 def cost(view: View, seeds: Sequence[int]) -> int:
