@@ -2,7 +2,7 @@
 
     python benchmarks/bench_optimiser.py run FILE --method arc --seeds 3
     python benchmarks/bench_optimiser.py run FILE --method tpe --seeds 3 --peers /tmp/peers/bin/python
-    python benchmarks/bench_optimiser.py report FILE
+    python benchmarks/bench_optimiser.py report FILE --method arc random tpe gp smac
     python benchmarks/bench_optimiser.py speed
 
 `run` adds one line of JSON for each method, problem and seed to FILE and skips those that are there. Peers live in an
@@ -31,7 +31,6 @@ from arc.research.trial import Trial
 from arc.research.world_model import WorldModel
 
 METHODS = ("arc", "random", "tpe", "tpe-fail", "gp", "ax", "smac")
-PEERS = METHODS[1:]
 RIG = Path(__file__).parent / "peers" / "optimiser_rig.py"
 BUDGET = 50
 Ask = Callable[[], Config]
@@ -52,7 +51,9 @@ def by_arc(problem: Problem, seed: int, said: list[Any]) -> tuple[Ask, Tell]:
 
 def by_peer(python: str, name: str, problem: Problem, seed: int) -> tuple[Ask, Tell]:
     """A peer in its own process, by lines."""
-    process = subprocess.Popen([python, RIG, name, str(seed), str(BUDGET)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [python, RIG, name, str(seed), str(BUDGET)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     source, sink = process.stdout, process.stdin
@@ -86,7 +87,14 @@ def played(problem: Problem, ask: Ask, tell: Tell, seed: int) -> dict[str, Any]:
         tell(config, measured[-1])
     tried = [value for value in true if value is not None]
     regret = problem.regret(max(tried)) if tried else 1.0
-    return {"regret": regret, "crashed": true.count(None) / BUDGET, "repeated": repeated, "took_s": time.perf_counter() - began, "true": true, "measured": measured}
+    return {
+        "regret": regret,
+        "crashed": true.count(None) / BUDGET,
+        "repeated": repeated,
+        "took_s": time.perf_counter() - began,
+        "true": true,
+        "measured": measured,
+    }
 
 
 def run(path: Path, method: str, seeds: Sequence[int], names: Sequence[str], python: str | None) -> None:
@@ -105,36 +113,43 @@ def run(path: Path, method: str, seeds: Sequence[int], names: Sequence[str], pyt
                 continue
             with path.open("a") as file:
                 file.write(json.dumps({"method": method, "problem": problem.name, "seed": seed, **found, "said": said}) + "\n")
-            print(f"{method:9} {problem.name:46} seed {seed} regret {found['regret']:.4f} crashed {found['crashed']:.2f} in {found['took_s']:.0f} s", flush=True)
+            print(
+                f"{method:9} {problem.name:46} seed {seed} regret {found['regret']:.4f} crashed {found['crashed']:.2f} in {found['took_s']:.0f} s",
+                flush=True,
+            )
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def report(path: Path) -> None:
-    """Tables of what the file holds, over the seeds that every method has."""
-    lines = read(path)
-    methods = [method for method in METHODS if any(line["method"] == method for line in lines)]
-    cells = {(line["method"], line["problem"], line["seed"]): line for line in lines}
-    shown = [name for name in dict.fromkeys(line["problem"] for line in lines) if any((method, name, line["seed"]) in cells for method in methods for line in lines)]
-    print(f"{'mean normalised regret after ' + str(BUDGET):46} " + " ".join(f"{method:>9}" for method in methods))
-    table: dict[str, dict[str, float]] = {}
-    for name in shown:
-        seeds = [seed for seed in {key[2] for key in cells} if all((method, name, seed) in cells for method in methods)]
-        if seeds:
-            table[name] = {method: statistics.mean(cells[method, name, seed]["regret"] for seed in seeds) for method in methods}
-            print(f"{name + f' ({len(seeds)} seeds)':46} " + " ".join(f"{table[name][method]:9.4f}" for method in methods))
-    print(f"{'mean':46} " + " ".join(f"{statistics.mean(row[method] for row in table.values()):9.4f}" for method in methods))
-    crashing = [name for name in table if any(line["problem"] == name and line["crashed"] for line in lines)]
-    crashed = {method: statistics.mean(line["crashed"] for line in lines if line["method"] == method and line["problem"] in crashing) for method in methods}
-    print(f"{'crashed share, problems that crash':46} " + " ".join(f"{crashed[method]:9.3f}" for method in methods))
-    print(f"{'repeated, all runs':46} " + " ".join(f"{sum(line['repeated'] for line in lines if line['method'] == method):9d}" for method in methods))
-    if "arc" in methods:
-        peers = [method for method in methods if method != "arc"]
-        held = [name for name, row in table.items() if row["arc"] <= min(row[peer] for peer in peers) + 1e-9] if peers else []
-        print(f"not worse than the best peer on {len(held)} of {len(table)}: {', '.join(held)}")
-        judge([line for line in lines if line["method"] == "arc"])
+def report(path: Path, methods: Sequence[str]) -> None:
+    """Tables of what the file holds of these methods, over the problems and seeds that all of them have."""
+    cells = {(line["method"], line["problem"], line["seed"]): line for line in read(path)}
+    names = dict.fromkeys(name for _, name, _ in cells)
+    seeds = {name: [seed for seed in range(100) if all((method, name, seed) in cells for method in methods)] for name in names}
+
+    def over(name: str, what: str) -> dict[str, float]:
+        return {method: statistics.mean(cells[method, name, seed][what] for seed in seeds[name]) for method in methods}
+
+    def row(title: str, values: dict[str, float]) -> None:
+        print(f"{title:58} " + " ".join(f"{values[method]:9.4f}" for method in methods))
+
+    def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+        return {method: statistics.mean(one[method] for one in rows) for method in methods}
+
+    print(f"{'mean normalised regret after ' + str(BUDGET):58} " + " ".join(f"{method:>9}" for method in methods))
+    regret = {name: over(name, "regret") for name in names if seeds[name]}
+    for name, values in regret.items():
+        row(f"{name} ({len(seeds[name])} seeds)", values)
+    row("mean", mean(list(regret.values())))
+    crashing = [shares for name in regret if any((shares := over(name, "crashed")).values())]
+    row(f"share that crashed, of {len(crashing)} problems that do", mean(crashing))
+    row("repeated configurations a run", mean([over(name, "repeated") for name in regret]))
+    peers = [method for method in methods if method != "arc"]
+    if "arc" in methods and peers:
+        held = [name for name, values in regret.items() if values["arc"] <= min(values[peer] for peer in peers) + 1e-9]
+        print(f"arc is not worse than the best of them on {len(held)} of {len(regret)}: {'; '.join(held)}")
 
 
 def judge(lines: Sequence[dict[str, Any]]) -> None:
@@ -156,8 +171,12 @@ def judge(lines: Sequence[dict[str, Any]]) -> None:
         error, constant = left_out(WorldModel.fit(problem.space, trials, seed=0))
         errors.append(error / constant)
         print(f"leave-one-out error over a constant's, 50 random trials, {problem.name:46} {error / constant:.2f}")
-    print(f"coverage of later trials: 50 % {statistics.mean(inside[0.674]):.3f}, 90 % {statistics.mean(inside[1.645]):.3f}, n {len(inside[0.674])}")
-    print(f"leave-one-out below a constant on {sum(ratio < 1 for ratio in errors)} of {len(errors)}, mean ratio {statistics.mean(errors):.2f}")
+    print(
+        f"coverage of later trials: 50 % {statistics.mean(inside[0.674]):.3f}, 90 % {statistics.mean(inside[1.645]):.3f}, n {len(inside[0.674])}"
+    )
+    print(
+        f"leave-one-out below a constant on {sum(ratio < 1 for ratio in errors)} of {len(errors)}, mean ratio {statistics.mean(errors):.2f}"
+    )
 
 
 def speed() -> None:
@@ -170,21 +189,25 @@ def speed() -> None:
         trials = [Trial(config, value, failed=value is None, cost_s=60.0) for config, value in zip(configs, values, strict=True)]
         began, busy = time.perf_counter(), time.process_time()
         model = WorldModel.fit(problem.space, trials[:-3], seed=0)
-        print(f"{count} trials: fit {time.perf_counter() - began:.2f} s wall, {time.process_time() - busy:.2f} s of processor; weight of the process {model.weight}")
+        print(
+            f"{count} trials: fit {time.perf_counter() - began:.2f} s wall, {time.process_time() - busy:.2f} s of processor; weight of the process {model.weight}"
+        )
         wall, work = [], []
         for number in range(40):
             began, busy = time.perf_counter(), time.process_time()
             suggest(problem.space, trials, count=1, seed=number, model=model)
             wall.append(1000 * (time.perf_counter() - began))
             work.append(1000 * (time.process_time() - busy))
-        print(f"  suggest wall p50 {np.median(wall):.0f} ms p95 {np.quantile(wall, 0.95):.0f} ms; processor p50 {np.median(work):.0f} ms p95 {np.quantile(work, 0.95):.0f} ms")
+        print(
+            f"  suggest wall p50 {np.median(wall):.0f} ms p95 {np.quantile(wall, 0.95):.0f} ms; processor p50 {np.median(work):.0f} ms p95 {np.quantile(work, 0.95):.0f} ms"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="optimisers beside their peers")
     parser.add_argument("do", choices=["run", "report", "speed"])
     parser.add_argument("file", nargs="?", type=Path)
-    parser.add_argument("--method", choices=METHODS, default="arc")
+    parser.add_argument("--method", choices=METHODS, default=["arc"], nargs="+", help="the first is run; all are reported")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--problems", nargs="*", default=[], help="parts of their names")
     parser.add_argument("--peers", help="the interpreter of the peers")
@@ -192,9 +215,10 @@ def main() -> None:
     if given.do == "speed":
         speed()
     elif given.do == "run":
-        run(given.file, given.method, range(given.seeds), given.problems, given.peers)
+        run(given.file, given.method[0], range(given.seeds), given.problems, given.peers)
     else:
-        report(given.file)
+        report(given.file, given.method)
+        judge([line for line in read(given.file) if line["method"] == "arc"])
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ def _records() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _table(name: str, budget: float, model: str | None, value: Callable[[dict[str, str]], float] = lambda row: float(row["accuracy"])) -> Problem:
+def _table(
+    name: str, budget: float, model: str | None, value: Callable[[dict[str, str]], float] = lambda row: float(row["accuracy"])
+) -> Problem:
     mlp = None if model == "mlp" else When(name="model", values=("mlp",))
     searched: dict[str, Any] = {
         "model": Choice(values=("mlp", "cnn")), "activation": Choice(values=("sigmoid", "tanh", "relu")),
@@ -204,7 +206,9 @@ def network() -> Problem:
         right = {"sgd": -1.5 - 1.5 * config.get("momentum", 0.0) ** 2, "adam": -3.0, "adamw": -2.7}[config["optimizer"]]
         off = (math.log10(config["lr"]) - right - 0.3 * math.log10(config["batch_size"] / 32)) ** 2
         size = math.log(config["width"] * math.sqrt(config["depth"]))
-        extra = {"sgd": 0.0, "adam": 0.005, "adamw": 0.015}[config["optimizer"]] + {"focal": 0.01, "cross_entropy": 0.005, "dice": -0.02}[config["loss"]]
+        extra = {"sgd": 0.0, "adam": 0.005, "adamw": 0.015}[config["optimizer"]] + {"focal": 0.01, "cross_entropy": 0.005, "dice": -0.02}[
+            config["loss"]
+        ]
         return 0.94 - 0.06 * min(off, 4) - 0.02 * (size - 5.2) ** 2 - 0.08 * (config["dropout"] - 0.05 * size) ** 2 + extra
 
     return Problem("network in 8 mixed dimensions, crashes, noisy", space, true, 0.005, 0.965)

@@ -95,12 +95,16 @@ class Smac:
                 kind = Whole if one["kind"] == "integer" else Float
                 made[name] = kind(name, (one["low"], one["high"]), log=one["log"])
         searched.add(*made.values())
-        conditions = [InCondition(made[name], made[one["when"]["name"]], one["when"]["values"]) for name, one in space.items() if one["when"]]
+        conditions = [
+            InCondition(made[name], made[one["when"]["name"]], one["when"]["values"]) for name, one in space.items() if one["when"]
+        ]
         if conditions:
             searched.add(*conditions)
         scenario = Scenario(searched, deterministic=True, n_trials=budget, seed=seed, output_directory=tempfile.mkdtemp())
         intensifier = HyperparameterOptimizationFacade.get_intensifier(scenario, max_config_calls=1)
-        self.smac = HyperparameterOptimizationFacade(scenario, lambda config, seed: 0.0, intensifier=intensifier, overwrite=True, logging_level=False)
+        self.smac = HyperparameterOptimizationFacade(
+            scenario, lambda config, seed: 0.0, intensifier=intensifier, overwrite=True, logging_level=False
+        )
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
         info = self.smac.ask()
@@ -122,7 +126,13 @@ def main(name: str, seed: int, budget: int) -> None:
         torch.set_num_threads(1)
         torch.manual_seed(seed)
     space = json.loads(sys.stdin.readline())["parameters"]
-    peer: Any = Ax(space, seed) if name == "ax" else Smac(space, seed, budget) if name == "smac" else Optuna(space, name.removesuffix("-fail"), seed)
+    peer: Any = (
+        Ax(space, seed)
+        if name == "ax"
+        else Smac(space, seed, budget)
+        if name == "smac"
+        else Optuna(space, name.removesuffix("-fail"), seed)
+    )
     worst, owed = None, []
     for _ in range(budget):
         trial, config = peer.ask()
