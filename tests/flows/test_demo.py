@@ -39,7 +39,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(workspace: Path) -> Any:
     """A small demo, run once: its document."""
-    return _document(_arc(workspace, "demo", "--patients", "40", "--epochs", "2", "--json"))
+    return _document(_arc(workspace, "demo", "--quick", "--patients", "40", "--epochs", "2", "--json"))
 
 
 class _Loads(HTMLParser):
@@ -68,7 +68,7 @@ def test_the_report_opens_as_one_file_without_a_network(demo: Any, workspace: Pa
     assert report == workspace / "experiments" / demo["experiment_id"] / "results" / "report.html"
     page = report.read_text(encoding="utf-8")
     assert _loaded_from_elsewhere(page) == []
-    assert "arc demo --patients 40 --epochs 2 --seed 7" in page
+    assert "arc demo --quick --patients 40 --epochs 2 --seed 7" in page
     assert "ot shown" in page
 
 
@@ -80,13 +80,27 @@ def test_the_verdict_has_an_interval_and_is_of_sealed_patients(demo: Any) -> Non
     assert len(demo["jobs"]) == 5
 
 
+def test_it_ends_with_a_short_study_that_claims_nothing_without_a_test(demo: Any, workspace: Path) -> None:
+    study = demo["study"]
+    assert study["state"] == "finished"
+    assert study["summary"]["experiments"] == 6
+    assert study["summary"]["verdict"] == "not known yet"
+    assert study["summary"]["tests"] == []
+    page = Path(study["page"]).read_text(encoding="utf-8")
+    assert "Not known yet" in page
+    assert _loaded_from_elsewhere(page) == []
+    shown = _arc(workspace, "study", "show", study["id"], "--decisions")
+    assert "stop" in shown.stdout
+
+
 def test_its_experiment_is_shown_with_what_was_measured(demo: Any, workspace: Path) -> None:
     shown = _arc(workspace, "experiments", "show", demo["experiment_id"])
     assert shown.exit_code == 0
     assert "auc" in shown.stdout
     listed = _document(_arc(workspace, "experiments", "list", "--json"))["items"]
-    assert [one["id"] for one in listed] == [demo["experiment_id"]]
-    assert listed[0]["metrics"]["auc"] == demo["metrics"]["auc"]
+    assert listed[-1]["id"] == demo["experiment_id"]
+    assert listed[-1]["metrics"]["auc"] == demo["metrics"]["auc"]
+    assert len(listed) == 1 + demo["study"]["summary"]["experiments"]
     assert "AUC" in _arc(workspace, "experiments", "list").stdout
 
 
@@ -128,18 +142,19 @@ def _bytes_below(folder: Path) -> dict[str, str]:
 def test_a_users_own_photographs_are_judged_and_left_alone(tmp_path: Path, photographs: Path, pack: Callable[[Path], Path]) -> None:
     data = pack(photographs)
     before = _bytes_below(tmp_path)
-    result = _arc(tmp_path / "ws", "demo", "--data", str(data), "--epochs", "1")
+    result = _arc(tmp_path / "ws", "demo", "--quick", "--data", str(data), "--epochs", "1")
     assert result.exit_code == 0, result.output
     assert "patients unknown" in result.stdout
     assert "My-eyes@1" in result.stdout
-    report = Path(result.stdout.rstrip().splitlines()[-1].split(maxsplit=1)[1])
+    report, page = (Path(line.split()[1]) for line in result.stdout.splitlines() if line.startswith(("report ", "page ")))
     assert report.is_file()
+    assert page.is_file()
     assert {name: digest for name, digest in _bytes_below(tmp_path).items() if not name.startswith("ws/")} == before
 
 
 def test_thirty_real_photographs_give_a_wide_interval(tmp_path: Path, sample_data: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "hrf"), "zip", sample_data / "hrf" / "images")
-    found = _document(_arc(tmp_path / "ws", "demo", "--data", archive, "--epochs", "1", "--json"))
+    found = _document(_arc(tmp_path / "ws", "demo", "--quick", "--data", archive, "--epochs", "1", "--json"))
     auc = found["result"]["metrics"]["auc"]
     assert found["result"]["dataset"]["name"] == "hrf"
     assert auc["high"] - auc["low"] > 0.2
