@@ -24,11 +24,11 @@ import numpy as np
 from optimiser_problems import Problem, network, problems
 
 from arc.core.space import Config, digest
-from arc.research.calibration import left_out
-from arc.research.encode import Encoder
-from arc.research.optimiser import suggest
-from arc.research.trial import Trial
-from arc.research.world_model import WorldModel
+from arc.research.model.calibration import left_out
+from arc.research.model.encode import Encoder
+from arc.research.model.optimiser import suggest
+from arc.research.model.trial import Trial
+from arc.research.model.world_model import WorldModel
 
 METHODS = ("arc", "random", "tpe", "tpe-fail", "gp", "ax", "smac")
 RIG = Path(__file__).parent / "peers" / "optimiser_rig.py"

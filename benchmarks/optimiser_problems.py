@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from arc.core.space import Choice, Config, Integer, Real, Space, When
-from arc.research.encode import Encoder
+from arc.research.model.encode import Encoder
 
 Value = float | None
 

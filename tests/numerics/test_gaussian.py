@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arc.research.gaussian import Process, _Objective, fitted_kernel
+from arc.research.model.gaussian import Process, _Objective, fitted_kernel
 
 
 @pytest.mark.filterwarnings("ignore")  # what BoTorch and GPyTorch say among themselves

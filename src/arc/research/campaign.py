@@ -16,10 +16,10 @@ from arc.core.errors import Conflict, PermanentError
 from arc.core.proposal import Ballot, Proposal, ProposalStatus, Use
 from arc.core.study import Record
 from arc.research import deciding, generator, racing, steps, stopping, summary
+from arc.research.agents.scientist import Learned
 from arc.research.desk import Desk, Training
 from arc.research.language.writer import Writer
 from arc.research.memory import Memory
-from arc.research.scientist import Learned
 from arc.research.seeds import drawn
 from arc.research.view import Directive, Standing, View
 

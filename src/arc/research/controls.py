@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from arc.core.space import Choice, Config, Integer, Space, digest
-from arc.research.explorer import value_at
+from arc.research.agents.explorer import value_at
 from arc.research.learned import trials
+from arc.research.model.world_model import WorldModel
 from arc.research.view import View
-from arc.research.world_model import WorldModel
 
 ENOUGH = 8  # measured configurations below which the model is no stand-in for anything
 REPEATS = 5  # runs of each control; the curve is their mean

@@ -9,22 +9,10 @@ from dataclasses import dataclass, field
 
 from arc.core.proposal import Ballot, Constraint, Decision, Predicted, Proposal, ProposalStatus
 from arc.core.study import Record
-from arc.research import (
-    architect,
-    constraints,
-    council,
-    critic,
-    director,
-    executor,
-    explorer,
-    generator,
-    historian,
-    proposing,
-    scientist,
-    supervisor,
-)
+from arc.research import constraints, generator
+from arc.research.agents import architect, council, critic, director, executor, explorer, historian, proposing, scientist, supervisor
+from arc.research.agents.scientist import Learned
 from arc.research.duplicates import sieve
-from arc.research.scientist import Learned
 from arc.research.view import Directive, View
 
 PROBE = "constraint:"  # what the parent of a probe begins with; the id of the constraint follows

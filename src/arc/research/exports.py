@@ -14,7 +14,7 @@ from typing import Any
 from arc.core.proposal import Constraint, Decision, Observation, Proposal
 from arc.core.space import Choice, Integer, Space
 from arc.core.study import Objective
-from arc.research import historian
+from arc.research.agents import historian
 
 COLUMNS = (
     "experiment_id",

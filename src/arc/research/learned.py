@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from arc.core.proposal import Observation, Predicted
 from arc.core.space import Config, Value
-from arc.research.optimiser import anything, suggest
+from arc.research.model.optimiser import anything, suggest
+from arc.research.model.trial import Trial
+from arc.research.model.world_model import WorldModel
 from arc.research.results import failed_for_itself
-from arc.research.trial import Trial
 from arc.research.view import View
-from arc.research.world_model import WorldModel
 
 ENOUGH = 4  # measured configurations below which the model keeps to itself
 

@@ -17,7 +17,8 @@ from arc.client import Client
 from arc.core.errors import NotFound
 from arc.core.proposal import Observation, Proposal, ProposalStatus
 from arc.core.study import StudySpec
-from arc.research import exports, generator, historian, racing
+from arc.research import exports, generator, racing
+from arc.research.agents import historian
 from arc.research.desk import Training
 from arc.research.http_desk import HttpDesk
 from arc.research.run import begin

@@ -8,8 +8,8 @@ from arc.core.study import Study
 from arc.kit import figures
 from arc.kit.report import Block, Code, Facts, Figure, Number, Report, Section, Table, Text, Tone
 from arc.research import generator
-from arc.research.calibration import Calibration
 from arc.research.memory import Memory
+from arc.research.model.calibration import Calibration
 from arc.research.view import View
 
 _TONES: dict[str, Tone] = {"better": "good", "not better": "plain", "not known yet": "plain"}

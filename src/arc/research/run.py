@@ -13,13 +13,13 @@ from arc.core.recipe import Done
 from arc.kit import report
 from arc.kit.documents import save_json, save_text
 from arc.research import controls, exports, generator, page, summary
-from arc.research.calibration import calibration
 from arc.research.campaign import Campaign
 from arc.research.http_desk import HttpDesk
 from arc.research.language.endpoint import Endpoint
 from arc.research.language.writer import Writer
 from arc.research.learned import Model, trials
 from arc.research.memory import Memory
+from arc.research.model.calibration import calibration
 from arc.research.selftest import selftest
 from arc.research.spec import SelfTestParams, StudyParams
 from arc.research.view import View

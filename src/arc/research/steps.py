@@ -8,7 +8,8 @@ from arc.core.errors import NotFound
 from arc.core.proposal import Constraint, Decision, Observation, Proposal
 from arc.core.space import digest
 from arc.core.study import Record
-from arc.research import constraints, deciding, director, evidence, generator, racing
+from arc.research import constraints, deciding, evidence, generator, racing
+from arc.research.agents import director
 from arc.research.memory import Memory
 from arc.research.results import standings
 from arc.research.view import View

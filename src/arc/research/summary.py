@@ -4,7 +4,8 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-from arc.research import evidence, historian
+from arc.research import evidence
+from arc.research.agents import historian
 from arc.research.memory import Memory
 from arc.research.results import standings
 from arc.research.view import Standing, View

@@ -7,7 +7,7 @@ from arc.core.attempt import FailureClass
 from arc.core.proposal import Observation, Proposal
 from arc.core.space import Choice, Config, Integer, Real, Space
 from arc.core.study import StudyBudget, StudySpec
-from arc.research import proposing
+from arc.research.agents import proposing
 from arc.research.campaign import Campaign
 from arc.research.memory import Memory
 from arc.research.rehearsal import Rehearsal

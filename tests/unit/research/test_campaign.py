@@ -10,7 +10,8 @@ from arc.core.errors import Cancelled, PermanentError
 from arc.core.proposal import Ballot, Decision, ProposalStatus
 from arc.core.space import Config, digest
 from arc.core.study import Record, StudyBudget
-from arc.research import council, deciding, racing
+from arc.research import deciding, racing
+from arc.research.agents import council
 from arc.research.campaign import Campaign
 from arc.research.desk import Training
 from arc.research.memory import Memory

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arc.core.proposal import Ballot
 from arc.core.study import WEIGHTS
-from arc.research import council
+from arc.research.agents import council
 
 VOTES = st.sampled_from(["approve", "revise", "reject", "abstain"])
 

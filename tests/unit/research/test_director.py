@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from arc.research import director
+from arc.research.agents import director
 from arc.research.view import Directive
 from tests.unit.research.studies import observed, proposal, spec, view
 

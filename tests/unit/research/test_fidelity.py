@@ -1,7 +1,7 @@
 import pytest
 
-from arc.research.fidelity import ladder, rungs
-from arc.research.trial import Trial
+from arc.research.model.fidelity import ladder, rungs
+from arc.research.model.trial import Trial
 
 
 def test_a_ladder_ends_with_a_full_training():

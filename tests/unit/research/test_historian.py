@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Observation
-from arc.research import historian
+from arc.research.agents import historian
 from tests.unit.research.studies import observed, proposal, view
 
 UP = {"auc": "max"}

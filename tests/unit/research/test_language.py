@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from arc.core.study import LanguageModel, StudyBudget
-from arc.research import director
+from arc.research.agents import director
 from arc.research.campaign import Campaign
 from arc.research.language.endpoint import Endpoint
 from arc.research.language.writer import Ideas, Writer

@@ -11,9 +11,9 @@ from arc.core.proposal import Observation
 from arc.core.study import Objective
 from arc.kit import report
 from arc.research import controls, learned, page, summary
-from arc.research.calibration import calibration
 from arc.research.learned import Model
 from arc.research.memory import Memory
+from arc.research.model.calibration import calibration
 from arc.research.rehearsal import Rehearsal
 from arc.research.view import Machine, View
 from tests.unit.research.studies import BASELINE, SPACE, campaign, flat, observed, spec, view

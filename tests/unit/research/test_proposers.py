@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Constraint, Observation, Predicted, Proposal
 from arc.core.space import Choice, Config, Integer, Real, Space, When, digest
-from arc.research import architect, explorer, scientist
+from arc.research.agents import architect, explorer, scientist
 from arc.research.view import Directive, Standing, View
 from tests.unit.research.studies import BASELINE, EXPLORE, observed, proposal, spec, view
 

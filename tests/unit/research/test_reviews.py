@@ -4,7 +4,7 @@ import pytest
 
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Constraint, Predicted
-from arc.research import critic, executor
+from arc.research.agents import critic, executor
 from arc.research.view import Left
 from tests.unit.research.studies import observed, proposal, view
 

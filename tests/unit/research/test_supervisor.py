@@ -7,7 +7,7 @@ import pytest
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Constraint
 from arc.core.space import Choice, Real, Space
-from arc.research import supervisor
+from arc.research.agents import supervisor
 from arc.research.view import Left, View
 from tests.unit.research.studies import SPACE, proposal, view
 

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from arc.core.space import Choice, Integer, Real, Space, When
-from arc.research.acquisition import log_improvement
-from arc.research.encode import Encoder, keys
-from arc.research.feasibility import learn
-from arc.research.forest import grow
-from arc.research.gaussian import Kernel, Process, _Objective, fitted_kernel
-from arc.research.scale import scale_of
+from arc.research.model.acquisition import log_improvement
+from arc.research.model.encode import Encoder, keys
+from arc.research.model.feasibility import learn
+from arc.research.model.forest import grow
+from arc.research.model.gaussian import Kernel, Process, _Objective, fitted_kernel
+from arc.research.model.scale import scale_of
 
 SPACE = Space(parameters={
     "model": Choice(values=("mlp", "cnn", 1, True)), "lr": Real(low=1e-4, high=0.1, log=True), "rate": Real(low=-1, high=3),

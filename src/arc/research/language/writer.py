@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from arc.core.proposal import Ballot, Proposal, Vote
 from arc.core.space import Value, normalised
-from arc.research import generator, proposing
-from arc.research.historian import RECENT
+from arc.research import generator
+from arc.research.agents import proposing
+from arc.research.agents.historian import RECENT
 from arc.research.language.endpoint import Endpoint
 from arc.research.view import Directive, View
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from arc.core.proposal import Ballot, Predicted, Proposal
 from arc.core.space import Config, Value
-from arc.research import proposing
+from arc.research.agents import proposing
 from arc.research.view import Directive, View
 
 ROLE = "parameter_scientist"

@@ -9,7 +9,7 @@ from typing import Any
 
 from arc.core.proposal import Ballot, Observation, Proposal
 from arc.core.space import Choice, digest
-from arc.research.proposing import cast
+from arc.research.agents.proposing import cast
 from arc.research.results import failed_for_itself, unit
 from arc.research.view import View
 from arc.stats import wilson

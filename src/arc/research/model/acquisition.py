@@ -16,8 +16,8 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr, logsumexp, ndtri
 from scipy.stats import qmc
 
-from arc.research.gaussian import At
-from arc.research.world_model import WorldModel
+from arc.research.model.gaussian import At
+from arc.research.model.world_model import WorldModel
 
 Acquisition = Literal["log_nei", "ucb", "thompson"]
 Score = Callable[[np.ndarray], np.ndarray]  # unit rows (m, parameters) -> (m,), more is better

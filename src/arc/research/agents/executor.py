@@ -2,7 +2,7 @@
 
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Ballot, Proposal
-from arc.research import proposing
+from arc.research.agents import proposing
 from arc.research.results import typical_cost
 from arc.research.view import View
 

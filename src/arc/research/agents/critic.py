@@ -5,7 +5,8 @@ They share no evidence on purpose: when both say no for different reasons, it is
 
 from arc.core.errors import InvalidSpec
 from arc.core.proposal import Ballot, Predicted, Proposal
-from arc.research import generator, proposing
+from arc.research import generator
+from arc.research.agents import proposing
 from arc.research.results import distance, failed_for_itself, typical_cost
 from arc.research.view import View
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from arc.core.space import Space
-from arc.research.trial import Trial
-from arc.research.world_model import WorldModel
+from arc.research.model.trial import Trial
+from arc.research.model.world_model import WorldModel
 
 _FITS = 6
 _Z50, _Z90 = 0.67449, 1.64485  # of the standard normal

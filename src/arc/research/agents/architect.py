@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from arc.core.proposal import Ballot, Predicted, Proposal
 from arc.core.space import Choice, Config, Value, digest
-from arc.research import proposing
+from arc.research.agents import proposing
 from arc.research.results import standings
 from arc.research.view import View
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from arc.core.proposal import Ballot, Proposal, Vote
 from arc.core.space import Choice
-from arc.research.proposing import cast
+from arc.research.agents.proposing import cast
 from arc.research.view import View
 
 ROLE = "supervisor"

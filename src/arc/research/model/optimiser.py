@@ -14,10 +14,10 @@ from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
 from arc.core.space import Config, Space
-from arc.research.acquisition import Acquisition, Score, score
-from arc.research.encode import Encoder, keys, unique
-from arc.research.trial import Suggestion, Trial
-from arc.research.world_model import WorldModel
+from arc.research.model.acquisition import Acquisition, Score, score
+from arc.research.model.encode import Encoder, keys, unique
+from arc.research.model.trial import Suggestion, Trial
+from arc.research.model.world_model import WorldModel
 
 _SCATTERED = 512  # random points scored for a suggestion
 _LISTED = 2_000  # most points of a finite space scored for one

@@ -8,7 +8,7 @@ import math
 from statistics import NormalDist
 
 from arc.core.proposal import Ballot, Novelty, Observation, Proposal
-from arc.research.proposing import cast
+from arc.research.agents.proposing import cast
 from arc.research.view import Directive, View
 
 ROLE = "director"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arc.research.forest import Forest, grow
-from arc.research.gaussian import Kernel, Process
+from arc.research.model.forest import Forest, grow
+from arc.research.model.gaussian import Kernel, Process
 
 _NOISE = 0.1  # of a label, in units of the variance of labels: a failure may have been bad luck
 

@@ -16,12 +16,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from arc.core.space import Config, Space
-from arc.research.encode import Encoder, keys
-from arc.research.feasibility import Feasibility, learn
-from arc.research.forest import Forest, grow
-from arc.research.gaussian import Process, fitted_kernel, prior_kernel
-from arc.research.scale import Scale, scale_of
-from arc.research.trial import Prediction, Trial
+from arc.research.model.encode import Encoder, keys
+from arc.research.model.feasibility import Feasibility, learn
+from arc.research.model.forest import Forest, grow
+from arc.research.model.gaussian import Process, fitted_kernel, prior_kernel
+from arc.research.model.scale import Scale, scale_of
+from arc.research.model.trial import Prediction, Trial
 
 _ENOUGH = 5  # measured trials below which settings stay at their priors and no forest is grown
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arc.core.space import digest
-from arc.research.trial import Trial
+from arc.research.model.trial import Trial
 
 
 def ladder(*, lowest: float, eta: int = 3) -> tuple[float, ...]:

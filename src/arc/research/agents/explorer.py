@@ -13,7 +13,7 @@ from scipy.stats import qmc
 
 from arc.core.proposal import Ballot, Novelty, Proposal
 from arc.core.space import Choice, Integer, Parameter, Real, Value
-from arc.research import proposing
+from arc.research.agents import proposing
 from arc.research.results import distance, standings
 from arc.research.view import Directive, View
 

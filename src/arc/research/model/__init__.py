@@ -1,0 +1,1 @@
+"""The world model of a study and the optimiser that asks it: plain values in, plain values out."""
