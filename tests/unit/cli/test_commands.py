@@ -39,7 +39,7 @@ def test_the_commands_of_the_house_are_all_there() -> None:
     names = {words[0] for words in _commands()}
     assert names == {
         "init", "serve", "data", "submit", "jobs", "train", "run", "script", "eval", "explain", "demo", "settings", "recipes", "experiments", "leases", "token",
-        "doctor",
+        "doctor", "study",
     }  # fmt: skip
 
 
