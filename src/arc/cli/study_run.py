@@ -61,7 +61,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Search for a better configuration, and say "better" only when a sceptic would agree."""
-    judged = {"split": split or "val"} if recipe.startswith("fundus.") or split else {}
     spec = StudySpec(
         name=name,
         recipe=recipe,
@@ -72,7 +71,7 @@ def run(
         mode=mode,
         max_concurrent=max_concurrent,
         seed=seed,
-        evaluate=judged,
+        evaluate={"split": split} if split else {},
         simulated=simulated,
     )
     settings = settings_of(workspace)
@@ -122,7 +121,8 @@ def follow(link: Link, study: Study, *, quiet: bool) -> Job:
                 show(link.client.studies.get(study.id), _running(link.client, study.id))
         return link.client.jobs.get(job_id)
     except KeyboardInterrupt:
-        raise Interrupted(f"{study.id} goes on with: arc study resume {study.id}", exit_code=130) from None
+        what = "goes on with: arc serve" if link.own else f"goes on without you; look again: arc study show {study.id}"
+        raise Interrupted(f"{study.id} {what}", exit_code=130) from None
 
 
 def conclude(study: Study, job: Job, page: Path | None, *, as_json: bool) -> None:

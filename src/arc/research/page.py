@@ -23,7 +23,6 @@ def compose(
     *,
     controls: Mapping[str, Sequence[float]],
     calibration: Calibration,
-    command: str,
 ) -> Report:
     """The report of a study that has ended, or of one on its way."""
     study = memory.study
@@ -42,7 +41,7 @@ def compose(
         _learned(memory, summary),
         _costs(view, memory),
         _negative(view),
-        _repeat(study, command),
+        _repeat(study),
     ]
     return Report(
         title=f"Study {study.spec.name}",
@@ -237,8 +236,12 @@ def _changes(view: View, one: Observation) -> str:
     )
 
 
-def _repeat(study: Study, command: str) -> Section:
-    return Section("Repeat it", [Code(command), Text("The same seed gives the same decisions when the trainings give the same values.")])
+def _repeat(study: Study) -> Section:
+    asked = study.spec.model_dump_json(indent=1, exclude_none=True)
+    how = "POST /studies with this body makes the study anew, and so does Client.studies.create(StudySpec.model_validate_json(TEXT)); then start it."
+    return Section(
+        "Repeat it", [Text(how), Code(asked), Text("The same seed gives the same decisions when the trainings give the same values.")]
+    )
 
 
 def _not_shown(study: Study) -> list[str]:

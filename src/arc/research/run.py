@@ -77,7 +77,6 @@ def _leave(ctx: RunContext, view: View, memory: Memory, told: dict[str, Any]) ->
         told,
         controls=controls.curves(view),
         calibration=calibration(view.space, trials(view), seed=spec.seed),
-        command=_command(memory),
     )
     ctx.save("study.html", "report", lambda path: report.write(path, made))
     save_json(ctx, "training_history.json", "result", exports.training_history(view.observations, memory.proposals, spec.objective))
@@ -87,16 +86,3 @@ def _leave(ctx: RunContext, view: View, memory: Memory, told: dict[str, Any]) ->
     save_text(ctx, "experiments.csv", "result", text)
     ctx.save("experiments.parquet", "result", lambda path: exports.parquet(path, text))
     ctx.save("optuna.db", "result", lambda path: exports.optuna_study(path, view.observations, space, spec.objective, memory.study.id))
-
-
-def _command(memory: Memory) -> str:
-    spec = memory.study.spec
-    dataset = spec.inputs.get("dataset", "").removeprefix("dataset:")
-    parts = ["arc study run", f"--recipe {spec.recipe}"] + ([f"--dataset {dataset}"] if dataset else [])
-    parts += [
-        f"--budget {spec.budget.experiments}",
-        f"--objective {spec.objective.metric}",
-        f"--direction {spec.objective.direction}",
-        f"--seed {spec.seed}",
-    ]
-    return " ".join(parts)

@@ -35,8 +35,8 @@ def frozen(tx: Tx, spec: StudySpec, jobs: Jobs) -> StudySpec:
     outside = space.violations(flat(baseline))
     if outside:
         raise InvalidSpec(f"the baseline is outside the space: {'; '.join(outside)}", field="baseline", value=outside[0][:80])
-    _check_judge(judge, spec)
-    return spec.model_copy(update={"inputs": inputs, "baseline": validate_params(recipe, baseline), "space": space})
+    frozen_parts = {"inputs": inputs, "baseline": validate_params(recipe, baseline), "space": space, "evaluate": judged(judge, spec)}
+    return spec.model_copy(update=frozen_parts)
 
 
 def space_of(spec: StudySpec) -> Space:
@@ -91,11 +91,25 @@ def _middle(parameter: Real | Integer | Choice) -> Value:
     return round(middle) if isinstance(parameter, Integer) else middle
 
 
-def _check_judge(judge: RecipeSpec, spec: StudySpec) -> None:
+def judged(judge: RecipeSpec, spec: StudySpec) -> dict[str, Any]:
+    """The params of the evaluation of a study: on the split val where a judge has splits, never on the sealed patients, whom a search would use up.
+
+    InvalidSpec naming the field.
+    """
+    evaluate = dict(spec.evaluate)
+    if "split" in judge.params.model_fields:
+        evaluate.setdefault("split", "val")
+    if evaluate.get("split") == "sealed":
+        raise InvalidSpec(
+            "evaluate.split = 'sealed': a study searches on val; the sealed patients are for the one test of what it found",
+            field="evaluate.split",
+            value="sealed",
+        )
     if judge.purpose != "evaluate":
         raise InvalidSpec(f"{judge.name}, which judges {spec.recipe}, is no evaluation", field="recipe", value=spec.recipe)
     try:
-        validate_params(judge, spec.evaluate)
+        validate_params(judge, evaluate)
     except InvalidSpec as error:
         name = f"evaluate.{(error.field or '').removeprefix('params.')}"
         raise InvalidSpec(f"{name}: {error.message}", field=name, value=error.value) from None
+    return evaluate

@@ -85,9 +85,7 @@ def test_what_is_not_allowed_is_not_suggested():
 def test_failures_are_learned_and_avoided():
     trials = searched(MIXED, lambda config: None if config["lr"] > 0.01 else config["lr"], 36)
     later = trials[12:]
-    assert (
-        sum(trial.failed for trial in later) <= len(later) / 3
-    )  # the best lies beside what fails, and two of five random points fail
+    assert sum(trial.failed for trial in later) <= len(later) / 3  # the best lies beside what fails, and two of five random points fail
     safe, unsafe = WorldModel.fit(MIXED, trials, seed=0).predict([{"optimizer": "adam", "lr": lr, "depth": 3} for lr in (1e-4, 0.5)])
     assert safe.p_failure < 0.2 < 0.6 < unsafe.p_failure
 

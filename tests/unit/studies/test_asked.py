@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from arc import catalog
 from arc.core.errors import InvalidSpec
 from arc.core.space import Choice, Integer, Real, Space
+from arc.core.study import StudySpec
 from arc.jobs.submit import validate_params
-from arc.studies.asked import begun, flat, nested
+from arc.studies.asked import begun, flat, judged, nested
 
 NAMES = st.text(alphabet="abc_", min_size=1, max_size=3)
 LEAVES = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=4), st.lists(st.integers(), max_size=2))
@@ -45,3 +46,13 @@ def test_an_open_value_begins_in_the_middle_of_its_range() -> None:
         with pytest.raises(InvalidSpec) as refused:
             begun(params, Space(parameters={name: Real(low=0, high=1)}))
         assert refused.value.field == f"space.parameters.{name}"
+
+
+def test_a_study_is_judged_on_val_and_never_on_the_sealed_patients() -> None:
+    judge = catalog.spec("fundus.evaluate")
+    assert judged(judge, StudySpec(recipe="fundus.classify")) == {"split": "val"}
+    assert judged(judge, StudySpec(recipe="fundus.classify", evaluate={"confidence": 0.9})) == {"confidence": 0.9, "split": "val"}
+    with pytest.raises(InvalidSpec) as refused:
+        judged(judge, StudySpec(recipe="fundus.classify", evaluate={"split": "sealed"}))
+    assert refused.value.field == "evaluate.split"
+    assert judged(catalog.spec("probe.judge"), StudySpec(recipe="probe.objective")) == {}
