@@ -120,3 +120,11 @@ def test_feasibility_takes_a_new_failure_in_without_growing_trees():
     assert before < 0.15
     assert after > before + 0.02
     assert learn(rows, np.zeros(40, dtype=bool), seed=0).failure(where)[0] < 0.05
+
+
+def test_a_surprise_is_what_those_before_did_not_foresee():
+    rows, values, owners = _measured(9)
+    kernel = fitted_kernel(rows, values, owners)
+    found = Process(kernel, rows, values).surprises()
+    at = Process(kernel, rows[:6], values[:6]).at(rows[[6]])
+    assert found[6] == pytest.approx((values[6] - at.mean[0]) / np.sqrt(at.variance[0] + kernel.noise))

@@ -66,6 +66,10 @@ class Process:
             variance,
         )
 
+    def surprises(self) -> np.ndarray:
+        """(n,): each value less its prediction from those before it, in sd of that prediction."""
+        return np.asarray(solve_triangular(self.root, self.values - self.kernel.constant, lower=True))
+
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
         """(mean, variance) of each value as predicted from the others, noise included (Rasmussen and Williams 2006, eq. 5.12)."""
         inverse = cho_solve((self.root, True), np.eye(len(self.rows)))

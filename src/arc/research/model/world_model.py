@@ -35,6 +35,7 @@ class WorldModel:
     process: Process
     forest: Forest | None
     weight: float  # of the process in the mixture; the rest is the forest's
+    stretch: float  # of the sd of predictions, from later trials that earlier settings were wrong about
     feasibility: Feasibility
     costs: Forest | None  # of log seconds
     graded: bool  # fidelities differed: they are a column of their own
@@ -49,14 +50,15 @@ class WorldModel:
         scale = scale_of(np.array([trial.value for trial in measured], dtype=float))
         owners = np.append(encoder.owners, len(encoder.names)) if graded else encoder.owners
         rows, values = _rows(encoder, measured, graded=graded), scale.forward(np.array([trial.value for trial in measured], dtype=float))
-        forest, weight, kernel = None, 1.0, prior_kernel(owners)
+        forest, weight, stretch, kernel = None, 1.0, 1.0, prior_kernel(owners)
         if len(measured) >= _ENOUGH and values.std() > 0:
             with threadpool_limits(1, user_api="blas"):  # matrices this small take a hundred times longer in threads on a busy machine
                 kernel = fitted_kernel(rows, values, owners, repeats=_repeats(rows, values))
+                stretch = _stretch(rows, values, owners)
             forest = grow(rows, values, seed=seed, leaf=2)
             weight = _stacked(values, Process(kernel, rows, values), forest)
         return cls(
-            encoder, scale, Process(kernel, rows, values), forest, weight,
+            encoder, scale, Process(kernel, rows, values), forest, weight, stretch,
             learn(encoder.features(encoder.units([trial.config for trial in done])), _failed(done), seed=seed),
             _costs(encoder, done, graded=graded, seed=seed), graded, _seen(encoder, done),
         )  # fmt: skip
@@ -102,7 +104,7 @@ class WorldModel:
         units = self.encoder.snapped(self.encoder.units(configs))
         rows = self.rows(units)
         mean, variance = self.belief(rows)
-        means, sds = self.scale.moments(mean, np.sqrt(variance + self.noise))
+        means, sds = self.scale.moments(mean, self.stretch * np.sqrt(variance + self.noise))
         failure = self.feasibility.failure(self.encoder.features(units))
         costs = [None] * len(configs) if self.costs is None else np.exp(self.costs.at(rows)[0]).tolist()
         return [Prediction(*each) for each in zip(means.tolist(), sds.tolist(), failure.tolist(), costs, strict=True)]
@@ -168,6 +170,20 @@ def _repeats(rows: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
     """Groups of values that were measured at one row."""
     _, inverse, counts = np.unique(np.round(rows, 9), axis=0, return_inverse=True, return_counts=True)
     return [values[inverse == group] for group in np.flatnonzero(counts > 1)]
+
+
+def _stretch(rows: np.ndarray, values: np.ndarray, owners: np.ndarray) -> float:
+    """By how much intervals are too narrow, at least 1 and at most 2; three surprises of one sd are taken for granted.
+
+    Settings fitted to the first two thirds of the trials predict the last third one after the other; the root mean square of the surprises, in
+    sd, is what those settings lacked. Half of it on the logarithm is taken, because the settings in use know half as many trials more.
+    """
+    known = 2 * len(values) // 3
+    if known < _ENOUGH or values[:known].std() == 0:
+        return 1.0
+    kernel = fitted_kernel(rows[:known], values[:known], owners)
+    surprises = Process(kernel, rows, values).surprises()[known:]
+    return float(np.clip(((surprises**2).sum() + 3) / (len(surprises) + 3), 1, 16) ** 0.25)
 
 
 def _stacked(values: np.ndarray, process: Process, forest: Forest) -> float:
