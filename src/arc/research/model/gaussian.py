@@ -19,6 +19,7 @@ from scipy.spatial.distance import cdist
 
 _LEAST_NOISE = 1e-4  # of the standardised output's variance
 _NOISE_PRIOR = (-4.0, 1.0)  # of its logarithm: mean and sd, BoTorch's default
+_LEAST_MEAN = -0.5  # trials crowd where it is good: without it the rest of the space looks hopeless, and a search stays where it is
 _SECOND_START = 300  # trials up to which a second start of the fit costs little
 
 
@@ -156,7 +157,7 @@ class _Objective:
         distance = math.sqrt(5) * cdist(scaled, scaled)
         root = np.linalg.cholesky(_matern(distance) + math.exp(settings[-1]) * np.eye(len(scaled)))
         ones = cho_solve((root, True), np.ones(len(scaled)), check_finite=False)
-        return float(ones @ self.values / ones.sum()), root, distance
+        return max(float(ones @ self.values / ones.sum()), _LEAST_MEAN), root, distance
 
 
 def _matern(distance: np.ndarray) -> np.ndarray:
