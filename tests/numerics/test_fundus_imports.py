@@ -44,7 +44,7 @@ def run(code: str, *names: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("code", [NO_TENSOR_OPERATION, A_CHILD_CAN_COMPUTE])
 def test_a_child_forked_after_the_imports_is_whole(code: str) -> None:
-    assert len(RUN_SIDES) == 16
+    assert len(RUN_SIDES) == 17
     done = run(code, *RUN_SIDES, PREDICTOR)
     assert done.returncode == 0, done.stderr
 

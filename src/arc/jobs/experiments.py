@@ -124,7 +124,7 @@ class Experiments:
     def check_deletable(self, tx: Tx, experiment: Experiment) -> None:
         """Conflict naming what of it is not over, or what refers to it."""
         self._check_idle(tx, experiment.id)
-        if experiment.study is not None and not studies.get(tx, experiment.study).over:
+        if experiment.study is not None and not studies.over(tx, experiment.study):
             raise Conflict(f"study {experiment.study} learns from experiment {experiment.id}", field="experiment_id", value=experiment.id)
         self._check_unreferenced(tx, experiment)
 

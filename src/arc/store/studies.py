@@ -43,6 +43,14 @@ def get(tx: Tx, study_id: str) -> Study:
     return _study(tx, row)
 
 
+def over(tx: Tx, study_id: str) -> bool:
+    """Whether the study can never go on; one that is not there cannot."""
+    try:
+        return get(tx, study_id).over
+    except NotFound:
+        return True
+
+
 def in_turn(tx: Tx, study_id: str) -> Study:
     """The study, and nobody else decides by it before the transaction ends; NotFound."""
     tx.in_turn(f"study {study_id}")
