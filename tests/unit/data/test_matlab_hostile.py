@@ -100,7 +100,7 @@ VERSION_5: dict[str, tuple[bytes, str]] = {
     **{
         f"mdtype_{kind}": (
             header() + matrix("images", PICTURES.shape, struct.pack("<II", kind, 4096) + bytes(4096)),
-            "given.mat" if kind < 2**31 - 1 else "cannot be read",  # scipy reads beyond its table: a crash, or an error by chance
+            "" if kind < 2**31 - 1 else "cannot be read",  # scipy reads beyond its table: a crash, or another error, by chance
         )
         for kind in (0, 8, 19, 255, 65_535, 2**31 - 1)
     },
