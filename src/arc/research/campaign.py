@@ -86,13 +86,16 @@ class Campaign:
 
     def decide(self, cycle: int) -> list[Proposal]:
         """Directive, proposals and vote of a cycle; the approved proposals. Submits nothing."""
-        self._step(f"c{cycle:04d}.directive", cycle, steps.directed)
-        directive = self.memory.directives[-1]
+        directive = self.directive(cycle)
         self._step(f"c{cycle:04d}.propose", cycle, lambda view: self._proposed(view, directive))
         self._step(f"c{cycle:04d}.vote", cycle, lambda view: self._voted(view, directive))
         if self.memory.study.spec.mode == "supervised":
             self._step(f"c{cycle:04d}.approval", cycle, self._approved_by_people)
         return self.memory.approved(cycle)
+
+    def directive(self, cycle: int) -> Directive:
+        """What the director wants of a cycle; decided when it was not yet."""
+        return Directive(**self._step(f"c{cycle:04d}.directive", cycle, steps.directed).memo["directive"])
 
     def carry_out(self, cycle: int) -> None:
         """Train what was approved, learn from it, race the best; nothing in mode offline."""
@@ -147,20 +150,20 @@ class Campaign:
     def _proposed(self, view: View, directive: Directive) -> Record:
         written = self._language.propose(view, directive) if self._language is not None else []
         offered = [steps.adopted(view, one) for one in self._desk.offered()]
-        return self._paid(deciding.propose(view, directive, self._model(view), offered=offered, written=written))
+        return self._paid(view, deciding.propose(view, directive, self._model(view), offered=offered, written=written))
 
     def _voted(self, view: View, directive: Directive) -> Record:
         def review(proposal: Proposal, role: str) -> Ballot | None:
             return self._language.review(view, directive, proposal, role) if self._language is not None else None
 
-        return self._paid(deciding.vote(view, directive, self._model(view), outside=self._desk.ballots, review=review))
+        return self._paid(view, deciding.vote(view, directive, self._model(view), outside=self._desk.ballots, review=review))
 
-    def _paid(self, record: Record) -> Record:
+    def _paid(self, view: View, record: Record) -> Record:
         """The record with what the language model took for it, and why it was silent where it was."""
         if self._language is None:
             return record
         spent = self._language.take()
-        said = [steps.silent(record, self.memory.study.id, why) for why in dict.fromkeys(spent.silent)]
+        said = [steps.silent(view, why) for why in dict.fromkeys(spent.silent)]
         return record.model_copy(update={"tokens": spent.tokens, "calls": spent.calls, "decisions": (*record.decisions, *said)})
 
     def _approved_by_people(self, view: View) -> Record:

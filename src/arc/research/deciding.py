@@ -6,13 +6,15 @@ is sent back gets one revision and a second ballot.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from arc.core.proposal import Ballot, Constraint, Decision, Predicted, Proposal, ProposalStatus
+from arc.core.proposal import Ballot, Constraint, Decision, DecisionKind, Proposal, ProposalStatus
 from arc.core.study import Record
 from arc.research import constraints, generator
 from arc.research.agents import architect, council, critic, director, executor, explorer, historian, proposing, scientist, supervisor
 from arc.research.agents.scientist import Learned
 from arc.research.duplicates import sieve
+from arc.research.saying import said
 from arc.research.view import Directive, View
 
 PROBE = "constraint:"  # what the parent of a probe begins with; the id of the constraint follows
@@ -52,23 +54,14 @@ def propose(
     ]
     sieved = sieve(view, made)
     refused = [proposal.model_copy(update={"status": ProposalStatus.INVALID}) for proposal, _, _ in sieved.refused]
-    said = [_decision(view, "refused", why, proposal, (rule,)) for proposal, rule, why in sieved.refused]
-    said += [
-        Decision(
-            study=view.study,
-            cycle=view.cycle,
-            kind="expired",
-            why=f"{one.id} has run out: one experiment will try it again",
-            detail={"constraint": one.id},
-            actor="historian",
-        )
-        for one in expired
-    ]
+    lines = [_of(view, proposal, "refused", why, (rule,)) for proposal, rule, why in sieved.refused]
+    out = "has run out: one experiment will try it again"
+    lines += [said(view, "expired", f"{one.id} {out}", actor="historian", detail={"constraint": one.id}) for one in expired]
     return Record(
         key=f"c{view.cycle:04d}.propose",
         cycle=view.cycle,
         proposals=(*probes, *sieved.kept, *refused),
-        decisions=tuple(said),
+        decisions=tuple(lines),
         constraints=tuple(expired),
     )
 
@@ -91,15 +84,8 @@ def vote(
         status = ProposalStatus.REJECTED if not taken else ProposalStatus.PROPOSED if person else ProposalStatus.APPROVED
         why = f"place {place + 1} of {len(scored)} with a score of {score:.2f}; {room} can be carried out"
         argument.proposals.append(proposal.model_copy(update={"status": status}))
-        argument.decisions.append(
-            _decision(
-                view,
-                "approval" if taken else "refused",
-                why,
-                proposal,
-                ("P3",) if not taken else ("wait for a person",) if person else ("P4",),
-            )
-        )
+        rule = "P3" if not taken else "wait for a person" if person else "P4"
+        argument.decisions.append(_of(view, proposal, "approval" if taken else "refused", why, (rule,)))
     return Record(
         key=f"c{view.cycle:04d}.vote", cycle=view.cycle, proposals=tuple(argument.proposals), ballots=tuple(argument.ballots), decisions=tuple(argument.decisions)
     )  # fmt: skip
@@ -155,7 +141,7 @@ def _revised(
     smaller = smaller.model_copy(update={"proposal_id": f"{proposal.proposal_id}-r"})
     if len(kept) == len(proposal.changes) or sieve(view, [smaller]).refused:
         argument.proposals.append(smaller.model_copy(update={"status": ProposalStatus.INVALID}))
-        argument.decisions.append(_decision(view, "refused", "nothing new is left of it when it is made smaller", smaller, ("P5",)))
+        argument.decisions.append(_of(view, smaller, "refused", "nothing new is left of it when it is made smaller", ("P5",)))
         return None, 0.0
     cast = ballots(view, directive, model, smaller, round_=2)
     argument.ballots += cast
@@ -179,26 +165,25 @@ def _vetoed(view: View, proposal: Proposal, argument: Argument) -> bool:
     if not ruling.vetoed:
         return False
     argument.proposals.append(proposal.model_copy(update={"status": ProposalStatus.VETOED}))
-    argument.decisions.append(_decision(view, "veto", ruling.why, proposal, ruling.rules, actor="supervisor"))
+    argument.decisions.append(said(view, "veto", ruling.why, actor="supervisor", proposal_id=proposal.proposal_id, rules=ruling.rules))
     return True
 
 
 def _counted(view: View, proposal: Proposal, counted: council.Count) -> list[Decision]:
     detail = {"score": counted.score, "agreement": counted.agreement, "entropy_bits": counted.entropy_bits, "ballots": counted.ballots}
     why = f"{counted.outcome}: score {counted.score:.2f} from {counted.ballots} ballots, {counted.agreement:.0%} agree"
-    said = [_decision(view, "vote", why, proposal, (counted.rule,), detail=detail)]
+    lines = [_of(view, proposal, "vote", why, (counted.rule,), detail)]
     if counted.contested:
-        said.append(
-            _decision(
-                view,
-                "conflict",
-                f"the agents disagree; {view.spec.strategy} says {counted.outcome}",
-                proposal,
-                (counted.rule,),
-                detail=detail,
-            )
-        )
-    return said
+        why = f"the agents disagree; {view.spec.strategy} says {counted.outcome}"
+        lines.append(_of(view, proposal, "conflict", why, (counted.rule,), detail))
+    return lines
+
+
+def _of(
+    view: View, proposal: Proposal, kind: DecisionKind, why: str, rules: tuple[str, ...], detail: dict[str, Any] | None = None
+) -> Decision:  # fmt: skip
+    """What the council says of a proposal."""
+    return said(view, kind, why, actor="council", proposal_id=proposal.proposal_id, rules=rules, detail=detail)
 
 
 def _probes(view: View) -> tuple[list[Constraint], list[Proposal]]:
@@ -219,13 +204,5 @@ def _is_probe(proposal: Proposal) -> bool:
 
 
 def _upper(view: View, proposal: Proposal) -> float:
-    said: Predicted | None = proposal.predicted.get(view.metric)
-    return view.spec.objective.sign * said.mean + said.sd if said else 0.0
-
-
-def _decision(
-    view: View, kind: str, why: str, proposal: Proposal, rules: tuple[str, ...], *, actor: str = "council", detail: dict[str, float] | None = None
-) -> Decision:  # fmt: skip
-    return Decision.model_validate(
-        {"study": view.study, "cycle": view.cycle, "kind": kind, "why": why[:2000], "proposal_id": proposal.proposal_id, "rules": rules, "detail": detail or {}, "actor": actor}
-    )  # fmt: skip
+    expected = proposal.predicted.get(view.metric)
+    return view.spec.objective.sign * expected.mean + expected.sd if expected else 0.0

@@ -38,6 +38,12 @@ def params(config: Config, base: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def searched(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration in nested params: what the space has of them, and what exists under the rest."""
+    known = {name: value for name in space.parameters if (value := at(values, name)) is not None}
+    return {name: known[name] for name in space.active(known) if name in known}
+
+
 def at(values: Mapping[str, Any], name: str) -> Any:
     """The value of a dotted name in nested params; None when there is none."""
     found: Any = values

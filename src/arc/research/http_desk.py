@@ -4,13 +4,15 @@ Results come as events: one thread a running training listens to the stream of t
 plane. Not covered: what is decided with the results (`arc.research.campaign`).
 """
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from arc.client import Client
-from arc.core.errors import Cancelled, ServiceDown
+from arc.core.errors import Cancelled, NotFound, ServiceDown
 from arc.core.job import JobRequest
 from arc.core.proposal import Ballot, Observation, Proposal, ProposalStatus
 from arc.core.study import Record, Study, StudySpec
@@ -102,19 +104,27 @@ class HttpDesk:
             seed=training.seed,
             dummy_mode=self._spec.simulated,
         )
-        judged = self._arc.jobs.submit(judging, key=f"{self._id}.{training.key}.judge")
-        self._listen(judged.id)
-        return judged.id
+        return self._arc.jobs.submit(judging, key=f"{self._id}.{training.key}.judge").id
 
-    def wait(self, names: Sequence[str]) -> list[str]:
-        """Those that are over, as soon as one is."""
-        while not (over := [name for name in names if name in self._heard]):
+    def wait(self, names: Sequence[str], *, timeout_s: float = math.inf) -> list[str]:
+        """Those that are over, as soon as one is; none when that takes longer."""
+        end = time.perf_counter() + timeout_s
+        for name in names:
+            self._listen(name)
+        while not (over := [name for name in names if name in self._heard]) and (left := end - time.perf_counter()) > 0:
             self._stop_if_asked()
             try:
-                self._heard.add(self._over.get(timeout=_LOOK_S))
+                self._heard.add(self._over.get(timeout=min(_LOOK_S, left)))
             except queue.Empty:
                 continue
         return over
+
+    def name_of(self, experiment_id: str) -> str:
+        """The name by which `wait` knows the training of an experiment, whoever asked for it; NotFound."""
+        judging = [one.job_id for one in self._arc.experiments.report(experiment_id).jobs if one.recipe == self._judge.name]
+        if not judging:
+            raise NotFound(f"experiment {experiment_id[:128]!r} is judged by no job", field="experiment_id", value=experiment_id[:128])
+        return judging[-1]
 
     def pause(self) -> None:
         """Half a second."""

@@ -54,8 +54,7 @@ class Memory:
         if "noise" in memo:
             self.noise = Noise(**memo["noise"])
         if "incumbent" in memo:
-            values = {int(seed): float(value) for seed, value in memo["incumbent"]["values"].items()}
-            self.incumbent = Standing(memo["incumbent"]["proposal_id"], memo["incumbent"]["config"], values)
+            self.incumbent = Standing.of(memo["incumbent"])
         if "wealth" in memo:
             self.wealth = Wealth(memo["wealth"], self.wealth.earns)
         self.settled |= memo.get("settled", {})

@@ -36,7 +36,6 @@ class Orchestrator:
         self.study_id = study_id
         self._desk = HttpDesk(arc, study_id)
         self._campaign = begin(self._desk)
-        self._asked: dict[str, str] = {}  # experiment id -> the name by which the desk waits for it
 
     @classmethod
     def create(cls, arc: Client, spec: StudySpec) -> "Orchestrator":
@@ -50,7 +49,7 @@ class Orchestrator:
         self._campaign.measure_baseline()
         approved = self._campaign.decide(cycle_id)
         proposed = [one for one in self._campaign.memory.proposals.values() if one.cycle == cycle_id]
-        directive = self._campaign.memory.directives[-1]
+        directive = self._campaign.directive(cycle_id)
         return {
             "cycle_id": cycle_id,
             "stages": {"director": {"mode": directive.mode, "reason": directive.reason}},
@@ -90,9 +89,7 @@ class Orchestrator:
         made = []
         for seed in racing.search_seeds(view)[: view.spec.evidence.rungs[0]]:
             training = Training.of(proposal, generator.params(config, memory.study.spec.baseline), seed, study=self.study_id)
-            name = self._desk.submit(training)
-            made.append(str(self._arc.jobs.get(name).experiment_id))
-            self._asked[made[-1]] = name
+            made.append(str(self._arc.jobs.get(self._desk.submit(training)).experiment_id))
         return made[0]
 
     def submit_batch(self, proposals: Sequence[Proposal]) -> list[str]:
@@ -101,16 +98,16 @@ class Orchestrator:
 
     def wait_for_completion(self, experiment_ids: Sequence[str], timeout: float = 3600) -> dict[str, str]:
         """The status of each experiment when all are over, or as it is after `timeout` seconds. NotFound for one of another study."""
+        known = self._known()
+        for one in experiment_ids:
+            if one not in known:
+                raise NotFound(f"study {self.study_id} has no experiment {one[:128]!r}", field="experiment_ids", value=one[:128])
         end = time.perf_counter() + timeout
-        while True:
-            known = self._known()
-            for one in experiment_ids:
-                if one not in known:
-                    raise NotFound(f"study {self.study_id} has no experiment {one[:128]!r}", field="experiment_ids", value=one[:128])
-            found = {one: known[one].status for one in experiment_ids}
-            if time.perf_counter() > end or all(status in _OVER for status in found.values()):
-                return dict(found)
-            self._desk.pause()
+        running = [self._desk.name_of(one) for one in experiment_ids if known[one].status not in _OVER]
+        while running and (over := self._desk.wait(running, timeout_s=end - time.perf_counter())):
+            running = [one for one in running if one not in over]
+        known = self._known()
+        return {one: known[one].status for one in experiment_ids}
 
     def collect_results(self, experiment_id: str) -> dict[str, Any]:
         """experiment_id, config, metrics, status, duration_seconds, proposal_type and risk_level of one experiment; NotFound."""

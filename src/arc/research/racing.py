@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from arc.core.proposal import Decision, Observation
+from arc.core.proposal import Decision, DecisionKind, Observation
 from arc.core.space import digest
 from arc.core.study import Record
 from arc.research import evidence
 from arc.research.memory import Memory
 from arc.research.results import standings
+from arc.research.saying import said
 from arc.research.seeds import drawn
 from arc.research.view import Standing, View
 
@@ -44,47 +45,46 @@ def runner(view: View, memory: Memory, *, final: bool = False) -> Runner | None:
 
     While the search goes on the leader alone gets a few more seeds, so that the others go to new ideas; at the end it gets its test.
     """
-    sign, noise = view.spec.objective.sign, memory.noise
-    incumbent = _turned(view.incumbent.values, sign)
-    if noise is None or not incumbent:
+    sign, rungs, mean = view.spec.objective.sign, view.spec.evidence.rungs, view.incumbent.mean
+    if mean is None:
         return None
-    rungs, mean = view.spec.evidence.rungs, sum(incumbent) / len(incumbent)
-    gain = evidence.wanted(noise.sd, view.spec.objective.minimum_effect)
-    candidates = [
-        one for key, one in standings(_searched(view), view.metric).items() if key not in memory.settled and key != digest(view.baseline)
-    ]
-    for one in sorted(candidates, key=lambda one: (-_shrunk(one, sign, mean), one.proposal_id)):
-        step = evidence.race(_turned(one.values, sign), incumbent, sigma=noise.sd, gain=gain, rungs=rungs)
-        if step == "drop":
-            continue
-        if final:
-            return Runner(one, "confirm", ())
-        if step == "confirm" and _worth_it(view, memory, sign * (one.mean or 0.0) - mean, gain):
-            return Runner(one, step, ())
-        more = evidence.next_rung(len(one.values), rungs[:_EARLY])
-        return Runner(one, "next", tuple(search_seeds(view)[:more])) if step == "next" and more is not None else None
-    return None
+    racing = [pair for pair in _field(view, memory).values() if pair[1] != "drop"]
+    if not racing:
+        return None
+    leader, step = min(racing, key=lambda pair: (-_shrunk(pair[0], sign, sign * mean), pair[0].proposal_id))
+    if final or (step == "confirm" and _worth_it(view, memory, sign * ((leader.mean or 0.0) - mean))):
+        return Runner(leader, "confirm", ())
+    more = evidence.next_rung(len(leader.values), rungs[:_EARLY])
+    return Runner(leader, "next", tuple(search_seeds(view)[:more])) if step == "next" and more is not None else None
+
+
+def dropped(view: View, memory: Memory) -> dict[str, str]:
+    """The configurations that can no longer matter, by digest; they stay observations, but race no more."""
+    return {key: step for key, (_, step) in _field(view, memory).items() if step == "drop"}
+
+
+def _field(view: View, memory: Memory) -> dict[str, tuple[Standing, evidence.Step]]:
+    """Every challenger that is not settled, by the digest of its configuration, with what a race would do with it."""
+    sign, noise, incumbent = view.spec.objective.sign, memory.noise, view.incumbent.values
+    if noise is None or not incumbent:
+        return {}
+    gain, rungs, held = _gain(view, memory), view.spec.evidence.rungs, _turned(incumbent, sign)
+    return {
+        key: (one, evidence.race(_turned(one.values, sign), held, sigma=noise.sd, gain=gain, rungs=rungs))
+        for key, one in standings(_searched(view), view.metric).items()
+        if key not in memory.settled and key != digest(view.baseline)
+    }
+
+
+def _gain(view: View, memory: Memory) -> float:
+    """The gain that counts."""
+    return evidence.wanted(memory.noise.sd if memory.noise else 0.0, view.spec.objective.minimum_effect)
 
 
 def _shrunk(one: Standing, sign: float, incumbent: float) -> float:
     """The mean of a challenger, drawn towards the incumbent as one more training would: few seeds that shine are mostly luck."""
     n = len(one.values)
     return incumbent + (sign * (one.mean or 0.0) - incumbent) * n / (n + 1)
-
-
-def dropped(view: View, memory: Memory) -> dict[str, str]:
-    """The configurations that can no longer matter, by digest; they stay observations, but race no more."""
-    noise, sign = memory.noise, view.spec.objective.sign
-    if noise is None or not view.incumbent.values:
-        return {}
-    gain = evidence.wanted(noise.sd, view.spec.objective.minimum_effect)
-    rungs, incumbent = view.spec.evidence.rungs, _turned(view.incumbent.values, sign)
-    return {
-        key: "drop"
-        for key, one in standings(_searched(view), view.metric).items()
-        if key not in memory.settled
-        and evidence.race(_turned(one.values, sign), incumbent, sigma=noise.sd, gain=gain, rungs=rungs) == "drop"
-    }
 
 
 def confirm_seeds(view: View, memory: Memory) -> tuple[int, ...]:
@@ -99,10 +99,10 @@ def cost(view: View, seeds: Sequence[int]) -> int:
     return len(seeds) + len(set(seeds) - held)
 
 
-def _worth_it(view: View, memory: Memory, seen: float, gain: float) -> bool:
+def _worth_it(view: View, memory: Memory, seen: float) -> bool:
     """Whether a test before the end is: the gain is clear, and the last test can still be paid for."""
     seeds = confirm_seeds(view, memory)
-    return seen >= _CLEAR * gain and view.left.confirmations - cost(view, seeds) >= 2 * (len(seeds) + 1)
+    return seen >= _CLEAR * _gain(view, memory) and view.left.confirmations - cost(view, seeds) >= 2 * (len(seeds) + 1)
 
 
 def judged(view: View, memory: Memory, challenger: Standing, seeds: Sequence[int], key: str) -> Record:
@@ -124,17 +124,17 @@ def judged(view: View, memory: Memory, challenger: Standing, seeds: Sequence[int
         "inflation": evidence.inflation(noise.sd, tried),
         "tried": tried,
     }
-    said = [_decision(view, "test", f"{found.verdict}: {found.why}", challenger, detail)]
+    lines = [_line(view, "test", f"{found.verdict}: {found.why}", challenger, detail)]
     memo: dict[str, Any] = {"test": detail, "wealth": wealth.left, "settled": {digest(challenger.config): found.verdict}}
     if found.verdict == "better" and mine is not None:
-        memo["incumbent"] = {
-            "proposal_id": challenger.proposal_id,
-            "config": challenger.config,
-            "values": {str(seed): value for seed, value in mine.values.items()},
-        }
+        memo["incumbent"] = Standing(challenger.proposal_id, challenger.config, mine.values).as_dict()
         why = f"{view.metric} {mine.mean:.4g} on {len(mine.values)} fresh seeds, {found.gain:.4g} better than the incumbent on the same seeds; by luck alone the best of {tried} equal ones would look {detail['inflation']:.2g} better"
-        said.append(_decision(view, "incumbent", why, challenger, detail))
-    return Record(key=key, cycle=view.cycle, decisions=tuple(said), memo=memo)
+        lines.append(_line(view, "incumbent", why, challenger, detail))
+    return Record(key=key, cycle=view.cycle, decisions=tuple(lines), memo=memo)
+
+
+def _line(view: View, kind: DecisionKind, why: str, challenger: Standing, detail: dict[str, Any]) -> Decision:
+    return said(view, kind, why, actor="evidence", proposal_id=challenger.proposal_id, rules=("E1", "E2", "E3"), detail=detail)
 
 
 def _searched(view: View) -> list[Observation]:
@@ -143,9 +143,3 @@ def _searched(view: View) -> list[Observation]:
 
 def _turned(values: dict[int, float], sign: float) -> list[float]:
     return [sign * value for _, value in sorted(values.items())]
-
-
-def _decision(view: View, kind: str, why: str, challenger: Standing, detail: dict[str, Any]) -> Decision:
-    return Decision.model_validate(
-        {"study": view.study, "cycle": view.cycle, "kind": kind, "why": why[:2000], "proposal_id": challenger.proposal_id, "rules": ("E1", "E2", "E3"), "detail": detail, "actor": "evidence"}
-    )  # fmt: skip

@@ -53,8 +53,7 @@ def begin(desk: HttpDesk) -> Campaign:
     study = desk.study()
     space = study.spec.space
     assert space is not None  # a study that was made has one
-    searched = {name: value for name in space.parameters if (value := generator.at(study.spec.baseline, name)) is not None}
-    start = {name: searched[name] for name in space.active(searched) if name in searched}
+    start = generator.searched(space, study.spec.baseline)
     asked = study.spec.language_model
     language = Writer(Endpoint(asked)) if asked is not None else None
     return Campaign(desk, Memory.of(study, space, start), study.spec.baseline, learn=Model, language=language)

@@ -17,9 +17,8 @@ def rule(view: View, memory: Memory) -> tuple[str, str] | None:
     """The id of the first stop rule that holds and why; None to go on."""
     if view.left.experiments < 1:
         return "T1", "the experiments of the search are used up"
-    for name, left in (("compute", view.left.compute_s), ("wall clock", view.left.wall_s)):
-        if left is not None and left <= 0:
-            return "T1", f"the budget of {name} is used up"
+    if view.left.compute_s is not None and view.left.compute_s <= 0:
+        return "T1", "the budget of compute is used up"
     target, low = view.spec.objective.target, _bound(view)
     if target is not None and low is not None and low >= view.spec.objective.sign * target:
         return "T2", f"the target of {target:g} is reached with the bound of the incumbent"

@@ -5,6 +5,7 @@ decided twice is decided alike. Configurations here hold the parameters of the s
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
@@ -29,6 +30,15 @@ class Standing:
         """Mean over seeds; None before the first."""
         return sum(self.values.values()) / len(self.values) if self.values else None
 
+    def as_dict(self) -> dict[str, Any]:
+        """As a record keeps it: JSON has no numbers for names."""
+        return {"proposal_id": self.proposal_id, "config": self.config, "values": {str(seed): value for seed, value in self.values.items()}}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Standing":
+        """What `as_dict` gave."""
+        return cls(kept["proposal_id"], kept["config"], {int(seed): float(value) for seed, value in kept["values"].items()})
+
 
 @dataclass(frozen=True)
 class Left:
@@ -37,10 +47,8 @@ class Left:
     experiments: int  # for the search, without the reserve
     confirmations: int  # with it
     compute_s: float | None = None  # for the search, without the reserve
-    wall_s: float | None = None
     tokens: int | None = None
     calls: int | None = None
-    disk_gb: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Executor: whether a proposal can be carried out at all: memory, budget, deadline. It has no opinion on whether it is a good idea."""
+"""Executor: whether a proposal can be carried out at all: memory and budget. It has no opinion on whether it is a good idea."""
 
 from arc.core.attempt import FailureClass
 from arc.core.proposal import Ballot, Proposal
@@ -19,9 +19,9 @@ def review(view: View, proposal: Proposal) -> Ballot:
         if one.failure_class is FailureClass.OOM and _at_least_as_large(config, one.config):
             return proposing.cast(view, proposal, ROLE, "reject", 1.0, f"{one.experiment_id} ran out of memory and was no larger")
     cost = proposal.cost_s or typical_cost(view)
-    for what, left in (("compute", view.left.compute_s), ("wall clock", view.left.wall_s)):
-        if cost is not None and left is not None and cost > left:
-            return proposing.cast(view, proposal, ROLE, "reject", 0.9, f"it takes about {cost:.0f} s and {left:.0f} s of {what} are left")
+    left = view.left.compute_s
+    if cost is not None and left is not None and cost > left:
+        return proposing.cast(view, proposal, ROLE, "reject", 0.9, f"it takes about {cost:.0f} s and {left:.0f} s of compute are left")
     return proposing.cast(view, proposal, ROLE, "approve", 0.6, "it fits the machine and the budget")
 
 
