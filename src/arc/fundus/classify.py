@@ -23,7 +23,7 @@ from arc.core.errors import InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
 from arc.data.names import CLASSES
-from arc.fundus import pretrained, segmenter_file, splits
+from arc.fundus import pretrained, segmenter_file, splits, training
 from arc.fundus.augment import PolicyBatches
 from arc.fundus.augment_spec import AugmentPolicy
 from arc.fundus.calibrated import Calibrated, calibrate
@@ -37,9 +37,7 @@ from arc.fundus.training import MODEL, config_of, history_of, leave
 from arc.kit import device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.sampler import Order, balanced_weights
-from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
-from arc.kit.spec import LoopSettings
 from arc.stats import auc
 
 MONITOR = "val_auc"
@@ -147,8 +145,8 @@ def _fit(
         ),
         loss_fn=loss,
         batches=batches,
-        settings=_settings(params),
-        schedule=_schedule(params, -(-len(batches) // params.accumulate)),
+        settings=training.settings(params, monitor=MONITOR, restore_best=params.keep == "best"),
+        schedule=training.schedule(params, -(-len(batches) // params.accumulate)),
         evaluate=judge,
         before_epoch=freeze if params.freeze_epochs else None,
     )
@@ -160,33 +158,6 @@ def sampling(params: ClassifyParams, train: Pictures) -> NDArray[np.float64] | N
     if params.weighted_sampling:
         return balanced_weights(train.labels_N.tolist(), within=sites)
     return balanced_weights(sites) if sites else None
-
-
-def _settings(params: ClassifyParams) -> LoopSettings:
-    return LoopSettings(
-        epochs=params.epochs,
-        monitor=MONITOR,
-        direction="max",
-        patience=params.patience,
-        clip_norm=params.clip_norm,
-        accumulate=params.accumulate,
-        ema_decay=params.ema_decay,
-        precision=params.precision,
-        restore_best=params.keep == "best",
-    )
-
-
-def _schedule(params: ClassifyParams, steps_per_epoch: int) -> Schedule:
-    steps = params.epochs * steps_per_epoch
-    return Schedule(
-        params.schedule,
-        total_steps=steps,
-        warmup_steps=math.ceil(params.warmup_share * steps),
-        factor=params.schedule_factor,
-        patience=params.schedule_epochs,
-        every_steps=params.schedule_epochs * steps_per_epoch,
-        direction="max",
-    )
 
 
 def judged(labels_N: torch.Tensor, scores_N: torch.Tensor) -> dict[str, float | None]:

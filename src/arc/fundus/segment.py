@@ -9,7 +9,6 @@ Leaves model.safetensors, history.json and config.json. It may begin with the we
 of ours. Not covered: published weights (there are none of these networks), and masks that show the disc alone.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch import nn
 from arc.core.errors import BadData, InvalidSpec
 from arc.core.ports import RunContext
 from arc.core.recipe import Done
-from arc.fundus import masked
+from arc.fundus import masked, training
 from arc.fundus.augment import PolicyBatches
 from arc.fundus.mask_measures import compare
 from arc.fundus.networks import standardised
@@ -32,9 +31,7 @@ from arc.fundus.training import MODEL, config_of, history_of, leave
 from arc.kit import checkpoint, device, loop, optim
 from arc.kit.loader import TensorBatches
 from arc.kit.sampler import Order
-from arc.kit.schedule import Schedule
 from arc.kit.seeding import derive, seed_all
-from arc.kit.spec import LoopSettings
 
 MONITOR = "val_dice"
 _EVAL_BATCH = 32
@@ -156,35 +153,9 @@ def _fit(
         optimizer=optim.build(network, name=params.optimizer, lr=params.lr, weight_decay=params.weight_decay, muon_kernels=True),
         loss_fn=loss,
         batches=batches,
-        settings=_settings(params),
-        schedule=_schedule(params, -(-len(batches) // params.accumulate)),
+        settings=training.settings(params, monitor=MONITOR),
+        schedule=training.schedule(params, -(-len(batches) // params.accumulate)),
         evaluate=judge,
-    )
-
-
-def _settings(params: SegmentParams) -> LoopSettings:
-    return LoopSettings(
-        epochs=params.epochs,
-        monitor=MONITOR,
-        direction="max",
-        patience=params.patience,
-        clip_norm=params.clip_norm,
-        accumulate=params.accumulate,
-        ema_decay=params.ema_decay,
-        precision=params.precision,
-    )
-
-
-def _schedule(params: SegmentParams, steps_per_epoch: int) -> Schedule:
-    steps = params.epochs * steps_per_epoch
-    return Schedule(
-        params.schedule,
-        total_steps=steps,
-        warmup_steps=math.ceil(params.warmup_share * steps),
-        factor=params.schedule_factor,
-        patience=params.schedule_epochs,
-        every_steps=params.schedule_epochs * steps_per_epoch,
-        direction="max",
     )
 
 

@@ -1,5 +1,6 @@
-"""Training: what every training of this tenant leaves: the model, how it went, and all that it takes to repeat it."""
+"""Training: how every training of this tenant goes, and what it leaves: the model, its history, and all that it takes to repeat it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,45 @@ from torch import nn
 
 from arc.core.ports import RunContext
 from arc.core.recipe import RecipeSpec
+from arc.fundus.classify_spec import ClassifyParams
+from arc.fundus.segment_spec import SegmentParams
 from arc.kit import checkpoint, device, loop
 from arc.kit.documents import save_json
+from arc.kit.schedule import Schedule
+from arc.kit.spec import LoopSettings
 
 MODEL = "model.safetensors"
+
+Params = ClassifyParams | SegmentParams
+
+
+def settings(params: Params, *, monitor: str, restore_best: bool = True) -> LoopSettings:
+    """How the loop goes; `monitor` is the validation measure of which more is better."""
+    return LoopSettings(
+        epochs=params.epochs,
+        monitor=monitor,
+        direction="max",
+        patience=params.patience,
+        clip_norm=params.clip_norm,
+        accumulate=params.accumulate,
+        ema_decay=params.ema_decay,
+        precision=params.precision,
+        restore_best=restore_best,
+    )
+
+
+def schedule(params: Params, steps_per_epoch: int) -> Schedule:
+    """How the learning rate goes over all steps; a plateau is one of the monitored measure."""
+    steps = params.epochs * steps_per_epoch
+    return Schedule(
+        params.schedule,
+        total_steps=steps,
+        warmup_steps=math.ceil(params.warmup_share * steps),
+        factor=params.schedule_factor,
+        patience=params.schedule_epochs,
+        every_steps=params.schedule_epochs * steps_per_epoch,
+        direction="max",
+    )
 
 
 def leave(
