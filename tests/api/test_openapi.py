@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from arc.api.options import WorkOptions
 from arc.api.server import create_app
-from arc.core.job import JobRequest
+from arc.core.job import JobRequest, WorkOptions
 from tests.api.serving import House
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")

@@ -16,12 +16,12 @@ from starlette.responses import Response
 
 from arc import catalog
 from arc.api import work
-from arc.api.options import DATASET, WorkOptions, dataset_ref, renamed
+from arc.api.options import DATASET, dataset_ref, renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Name, Wait, operator
 from arc.api.views import WorkDone
 from arc.core.dataset import DatasetVersion
 from arc.core.errors import CallerError, Conflict, InvalidSpec
-from arc.core.job import JobRequest
+from arc.core.job import JobRequest, WorkOptions
 from arc.core.states import JobStatus
 
 router = APIRouter(route_class=ArcRoute, tags=["work"])

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from arc.api import trained
 from arc.api.given import OfDataset, dataset_of
-from arc.api.options import WorkOptions, renamed
+from arc.api.options import renamed
 from arc.api.routing import ArcRoute, Asker, House, Key, Wait, operator
 from arc.api.trained import TrainingDone
 from arc.core.errors import CallerError
-from arc.core.job import JobRequest
+from arc.core.job import JobRequest, WorkOptions
 
 router = APIRouter(route_class=ArcRoute, tags=["work"])
 _PARAMS = {"model_name": "model"}  # ours -> the recipe's, where they differ

@@ -71,17 +71,11 @@ class Progress(BaseModel):
     values: dict[str, float] = Field(default_factory=dict)
 
 
-class JobRequest(BaseModel):
-    """What a caller asks for; every field but `recipe` has a default."""
+class WorkOptions(BaseModel):
+    """How a job is run, whatever it does: what every way to ask for one takes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    recipe: str = Field(min_length=1, max_length=128, description="Name of the recipe, as `arc recipes` lists it.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Parameters by name, checked against the recipe's schema.")
-    inputs: dict[str, str] = Field(
-        default_factory=dict, description="Input by name: `dataset:NAME[@VERSION]`, `artifact:DIGEST`, `job:ID/OUTPUT` or `path:FILE`."
-    )
-    needs: list[str] = Field(default_factory=list, max_length=1000, description="Jobs that must complete first.")
     priority: Literal["CRITICAL", "HIGH", "NORMAL", "LOW"] = "NORMAL"
     seed: int | None = Field(None, ge=0, lt=2**32, description="Random seed; drawn when not given.")
     experiment_id: str | None = Field(None, min_length=1, max_length=128, description="Join this experiment instead of making one.")
@@ -102,9 +96,6 @@ class JobRequest(BaseModel):
         None, ge=1, le=1024, description="Native threads, frozen into the job; the cores divided by the slots when not given."
     )
     dummy_mode: bool = Field(False, description="Same code on a tiny model; every row is marked simulated.")
-    study: StudyLink | None = Field(
-        None, description="The proposal of a study that this training carries out; it is counted in its budget."
-    )
     cycle_id: int | None = Field(
         None, ge=0, lt=2**31, description="Cycle of a study that the experiment, which this job makes, belongs to."
     )
@@ -119,6 +110,24 @@ class JobRequest(BaseModel):
     )
     output_dir: str | None = Field(
         None, min_length=1, max_length=4096, description="Leave copies of all else that the job makes in a folder of the job's id there."
+    )
+
+    def job_options(self) -> dict[str, Any]:
+        """These fields alone, for a `JobRequest` that is made from a request with others."""
+        return {name: getattr(self, name) for name in WorkOptions.model_fields}
+
+
+class JobRequest(WorkOptions):
+    """What a caller asks for; every field but `recipe` has a default."""
+
+    recipe: str = Field(min_length=1, max_length=128, description="Name of the recipe, as `arc recipes` lists it.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters by name, checked against the recipe's schema.")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="Input by name: `dataset:NAME[@VERSION]`, `artifact:DIGEST`, `job:ID/OUTPUT` or `path:FILE`."
+    )
+    needs: list[str] = Field(default_factory=list, max_length=1000, description="Jobs that must complete first.")
+    study: StudyLink | None = Field(
+        None, description="The proposal of a study that this training carries out; it is counted in its budget."
     )
 
 
