@@ -14,6 +14,7 @@ from arc.core.states import JobStatus
 from arc.settings import Settings
 from arc.store import events
 from arc.store import jobs as rows
+from arc.testing.inline import InlineBackend
 
 RECIPE = "data.synthetic_fundus"
 
@@ -67,6 +68,14 @@ def serve(workspace: Path, **settings: Any) -> House:
     plane.start_background()
     secrets = {role.value: app.access.create(role.value, role)[1] for role in Role}
     return House(plane, secrets)
+
+
+def serve_running(workspace: Path) -> House:
+    """One whose engine runs jobs in this process; its only secret is the admin's."""
+    app = build(Settings(workspace=workspace, backend="inline", memory_reserve_gb=0), backends={"inline": InlineBackend()})
+    plane = ControlPlane(app, port=0)
+    plane.start_background()
+    return House(plane, {"admin": app.access.create("admin", Role.ADMIN)[1]})
 
 
 def is_problem(response: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:

@@ -7,24 +7,16 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from arc.api.control import ControlPlane
-from arc.app import build
-from arc.core.access import Role
-from arc.settings import Settings
-from arc.testing.inline import InlineBackend
-from tests.api.serving import RECIPE, House, is_problem
+from tests.api.serving import RECIPE, House, is_problem, serve_running
 
 SMALL = {"recipe": RECIPE, "params": {"patients": 4, "size_px": 64}, "seed": 1}
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    settings = Settings(workspace=tmp_path_factory.mktemp("running"), backend="inline", memory_reserve_gb=0)
-    app = build(settings, backends={"inline": InlineBackend()})
-    plane = ControlPlane(app, port=0)
-    plane.start_background()
-    yield House(plane, {"admin": app.access.create("admin", Role.ADMIN)[1]})
-    plane.stop()
+    served = serve_running(tmp_path_factory.mktemp("running"))
+    yield served
+    served.plane.stop()
 
 
 @pytest.fixture(scope="module")

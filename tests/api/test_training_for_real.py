@@ -11,12 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from arc.api.control import ControlPlane
-from arc.app import build
-from arc.core.access import Role
-from arc.settings import Settings
-from arc.testing.inline import InlineBackend
-from tests.api.serving import House, is_problem
+from tests.api.serving import House, is_problem, serve_running
 from tests.unit.data.context import clinic, zipped
 
 FOLDER = "imports"
@@ -26,12 +21,9 @@ ROUTES = ("/visualizations/gradcam", "/visualizations/gradcam_pp", "/visualizati
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    settings = Settings(workspace=tmp_path_factory.mktemp("running"), backend="inline", memory_reserve_gb=0)
-    app = build(settings, backends={"inline": InlineBackend()})
-    plane = ControlPlane(app, port=0)
-    plane.start_background()
-    yield House(plane, {"admin": app.access.create("admin", Role.ADMIN)[1]})
-    plane.stop()
+    served = serve_running(tmp_path_factory.mktemp("running"))
+    yield served
+    served.plane.stop()
 
 
 @pytest.fixture(scope="module")
