@@ -21,7 +21,7 @@ from arc.data.spec import SyntheticFundusParams
 from tests.flows.living import completed, finished, living, running_pid, submit
 from tests.unit.data.context import FolderContext
 
-PATIENTS = 60
+PATIENTS = 400  # fewer, and the quicker work is over before anyone can say stop
 TRIES = 10  # a job may end before it is stopped
 STEPS = {"steps": [{"step": "field_of_view"}, {"step": "resize", "side_px": 64}]}
 SOURCE = {"dataset": "dataset:eyes@1"}
